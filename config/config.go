@@ -1,0 +1,176 @@
+// Package config reads Sluice's YAML configuration. Parse is pure; Load does
+// the I/O around it. Every problem of a file is reported in one run, with its
+// place (file:line:column), what is wrong and what to do. The package knows
+// neither Temporal nor plugins: what only they can know (does this plugin
+// exist, does it accept these settings) callers check and report through the
+// positions kept in [File].
+package config
+
+import (
+	"time"
+)
+
+// Config is a whole configuration, defaults filled in.
+type Config struct {
+	Server       Server                 `yaml:"server"`
+	DataDir      string                 `yaml:"data_dir" doc:"Directory of the ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
+	Log          Log                    `yaml:"log"`
+	Ledger       Ledger                 `yaml:"ledger"`
+	Temporal     Temporal               `yaml:"temporal"`
+	Dispatch     Dispatch               `yaml:"dispatch"`
+	PluginDirs   []string               `yaml:"plugin_dirs" doc:"Directories that are searched for plugins (sluice-destination-<name>), in order. Default: the folder plugins beside the sluice binary."`
+	Sources      map[string]Source      `yaml:"sources" doc:"Where webhooks come from, by name. The name is the last part of the URL: /webhooks/<name>."`
+	Destinations map[string]Destination `yaml:"destinations" doc:"Where data goes, by name. Each one is a process of its own."`
+	Routes       []Route                `yaml:"routes" doc:"Which events go to which destinations. All routes that match apply."`
+}
+
+// Server is the HTTP side.
+type Server struct {
+	Listen          string        `yaml:"listen" doc:"Address of the webhook endpoint." default:"127.0.0.1:8080"`
+	Admin           string        `yaml:"admin" doc:"Address of the admin API, health checks and metrics." default:"127.0.0.1:8081"`
+	AdminToken      string        `yaml:"admin_token" doc:"Bearer token of the admin API. Required when admin is not a loopback address." secret:"true"`
+	TLS             *TLS          `yaml:"tls" doc:"Serve the webhook endpoint over TLS."`
+	MaxBody         int64         `yaml:"max_body" doc:"Largest request body in bytes, compressed or not." default:"33554432"`
+	MaxInFlight     int           `yaml:"max_in_flight" doc:"Requests handled at a time; more are answered 503 with Retry-After." default:"512"`
+	ReadTimeout     time.Duration `yaml:"read_timeout" doc:"How long a client may take to send a request." default:"30s"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"How long a stop waits for requests and deliveries under way." default:"30s"`
+}
+
+// TLS names the files of a certificate. They are read again when they change.
+type TLS struct {
+	Cert string `yaml:"cert" doc:"PEM file with the certificate chain." required:"true"`
+	Key  string `yaml:"key" doc:"PEM file with the private key." required:"true"`
+}
+
+// Log configures logging.
+type Log struct {
+	Level  string `yaml:"level" doc:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+	Format string `yaml:"format" doc:"text or json." default:"text" enum:"text,json"`
+}
+
+// Ledger configures the store.
+type Ledger struct {
+	Retention   time.Duration `yaml:"retention" doc:"How long bodies and finished events are kept. Records, versions and dead letters stay." default:"720h"`
+	DedupWindow time.Duration `yaml:"dedup_window" doc:"How long an identical body counts as a repetition when the payload has no id of its own." default:"15m"`
+}
+
+// Temporal says which Temporal drives the deliveries.
+type Temporal struct {
+	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded."`
+	Namespace string       `yaml:"namespace" doc:"Namespace on the cluster." default:"default"`
+	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
+	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
+	UI        string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
+	TaskQueue string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
+	Embedded  Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
+}
+
+// TemporalTLS is TLS towards a cluster; certificate and key make it mutual.
+type TemporalTLS struct {
+	CA         string `yaml:"ca" doc:"PEM file with the certificate authorities to trust. Default: the system's."`
+	Cert       string `yaml:"cert" doc:"PEM file with the client certificate."`
+	Key        string `yaml:"key" doc:"PEM file with the client key."`
+	ServerName string `yaml:"server_name" doc:"Name to expect in the server's certificate."`
+}
+
+// Embedded configures the embedded Temporal server.
+type Embedded struct {
+	Listen    string        `yaml:"listen" doc:"Address of the embedded Temporal frontend; port 0 takes a free one." default:"127.0.0.1:7233"`
+	UI        string        `yaml:"ui" doc:"Address of the embedded web UI; port 0 takes a free one." default:"127.0.0.1:8233"`
+	Retention time.Duration `yaml:"retention" doc:"How long finished workflows can be looked at." default:"72h"`
+}
+
+// Dispatch bounds how events become workflows.
+type Dispatch struct {
+	MaxEventsPerWorkflow int `yaml:"max_events_per_workflow" doc:"Events that one workflow takes at most. 1 = a workflow for every event." default:"500"`
+	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"4"`
+}
+
+// Source is an origin of webhooks.
+type Source struct {
+	Type string `yaml:"type" doc:"Payload format." enum:"rootfi" required:"true"`
+	// Auth is either the scalar "none" or a list of entries that must all pass.
+	Auth SourceAuth `yaml:"auth" doc:"How requests prove where they come from: a list of which all must pass, or the word none."`
+}
+
+// SourceAuth is a list of checks, or the explicit absence of any.
+type SourceAuth struct {
+	None    bool
+	Entries []AuthEntry
+}
+
+// AuthEntry is one check; exactly one of its fields is set.
+type AuthEntry struct {
+	Header           *HeaderAuth           `yaml:"header" doc:"A header with a fixed value. This is what RootFi v2 and v3 can send."`
+	Basic            *BasicAuth            `yaml:"basic" doc:"HTTP basic authentication."`
+	HMAC             *HMACAuth             `yaml:"hmac" doc:"A signature over the body."`
+	StandardWebhooks *StandardWebhooksAuth `yaml:"standard_webhooks" doc:"The scheme of standardwebhooks.com."`
+}
+
+// HeaderAuth is a header with a fixed value.
+type HeaderAuth struct {
+	Name  string `yaml:"name" doc:"Name of the header." required:"true"`
+	Value string `yaml:"value" doc:"Its value." required:"true" secret:"true"`
+}
+
+// BasicAuth is HTTP basic authentication.
+type BasicAuth struct {
+	Username string `yaml:"username" doc:"User name." required:"true"`
+	Password string `yaml:"password" doc:"Password." required:"true" secret:"true"`
+}
+
+// HMACAuth is a signature in a header.
+type HMACAuth struct {
+	Header          string        `yaml:"header" doc:"Header that carries the signature." required:"true"`
+	Secrets         []string      `yaml:"secrets" doc:"Keys; any of them may have signed, so that they can be rotated." required:"true" secret:"true"`
+	Algorithm       string        `yaml:"algorithm" doc:"sha256 or sha512." default:"sha256" enum:"sha256,sha512"`
+	Encoding        string        `yaml:"encoding" doc:"hex, base64 or base64url." default:"hex" enum:"hex,base64,base64url"`
+	Prefix          string        `yaml:"prefix" doc:"Text before the signature, such as sha256= or v1=."`
+	Signed          string        `yaml:"signed" doc:"What is signed, over {body}, {timestamp} and {id}." default:"{body}"`
+	TimestampHeader string        `yaml:"timestamp_header" doc:"Header with the time of signing (Unix seconds or RFC 3339)."`
+	IDHeader        string        `yaml:"id_header" doc:"Header with the id of the message."`
+	Tolerance       time.Duration `yaml:"tolerance" doc:"How far the time of signing may be off." default:"5m"`
+}
+
+// StandardWebhooksAuth is the scheme of standardwebhooks.com.
+type StandardWebhooksAuth struct {
+	Secrets []string `yaml:"secrets" doc:"Secrets (whsec_…); any of them may have signed." required:"true" secret:"true"`
+}
+
+// Destination is a configured instance of a plugin.
+type Destination struct {
+	Plugin      string            `yaml:"plugin" doc:"Name of the plugin: sluice-destination-<plugin> is looked up in plugin_dirs." required:"true"`
+	SHA256      string            `yaml:"sha256" doc:"Expected checksum of the plugin's binary, in hex. Another binary is refused."`
+	Config      map[string]any    `yaml:"config" doc:"Settings of the plugin; see its own reference."`
+	Env         map[string]string `yaml:"env" doc:"Environment variables of the plugin's process. It inherits nothing else." secret:"true"`
+	Concurrency int               `yaml:"concurrency" doc:"Writes at a time." default:"4"`
+	RateLimit   Rate              `yaml:"rate_limit" doc:"Write calls per second over all instances; 0 = no limit." default:"0"`
+	MaxBatch    int               `yaml:"max_batch" doc:"Records per write at most; 0 = as many as the plugin takes." default:"0"`
+	Timeout     time.Duration     `yaml:"timeout" doc:"How long one write may take." default:"1m"`
+	Retry       Retry             `yaml:"retry"`
+}
+
+// Rate is a number of calls per second.
+type Rate float64
+
+// Retry is the policy after a failure that may pass.
+type Retry struct {
+	InitialInterval time.Duration `yaml:"initial_interval" doc:"Wait before the second attempt." default:"1s"`
+	Coefficient     float64       `yaml:"coefficient" doc:"Factor from one wait to the next." default:"2"`
+	MaxInterval     time.Duration `yaml:"max_interval" doc:"Longest wait between attempts." default:"5m"`
+	MaxElapsed      time.Duration `yaml:"max_elapsed" doc:"Time from a record's first failure after which it becomes a dead letter. Pauses do not count." default:"24h"`
+}
+
+// Route says which events go where.
+type Route struct {
+	Name         string   `yaml:"name" doc:"Names the route in logs, in the ledger and in the Temporal UI." required:"true"`
+	Sources      []string `yaml:"sources" doc:"Sources to match; * and ? are wildcards. Default: all."`
+	Events       []string `yaml:"events" doc:"Kinds of events to match. Default: data_model_changes."`
+	Models       []string `yaml:"models" doc:"Data models to match, without regard to case; * and ? are wildcards. Default: all."`
+	Operations   []string `yaml:"operations" doc:"CREATE, UPDATE, DELETE. In mode records they restrict what the record became: a deleted record is DELETE, version 1 is CREATE, all else UPDATE. Default: all."`
+	Companies    []string `yaml:"companies" doc:"Company ids to match. Default: all."`
+	Integrations []string `yaml:"integrations" doc:"Integrations to match; * and ? are wildcards. Default: all."`
+	Mode         string   `yaml:"mode" doc:"records delivers the merged state of each record; changes delivers every change as it came." default:"records" enum:"records,changes"`
+	Object       string   `yaml:"object" doc:"Table or object at the destination. Default: the data model in lower case, or events for events without records."`
+	To           []string `yaml:"to" doc:"Destinations." required:"true"`
+}
