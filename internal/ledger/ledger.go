@@ -97,6 +97,9 @@ type Batches interface {
 	// Pending counts the deliveries of the batch that are waiting, by
 	// destination. It includes those booked for a batch without events.
 	Pending(ctx context.Context, batch int64) (map[string]int, error)
+	// Dead counts the deliveries of the batch to the destination that were given
+	// up (state dead).
+	Dead(ctx context.Context, batch int64, destination string) (int, error)
 }
 
 // Application is one chunk of a batch, to be applied in one transaction.

@@ -157,10 +157,20 @@ type Backlog struct {
 	Oldest  time.Time `json:"oldest,omitzero"`
 }
 
-// Pause says why and how long a destination is not tried.
+// The reasons of a pause. Stored; never rename.
+const (
+	PauseOperator      = "operator"      // somebody said so
+	PauseThrottled     = "throttled"     // the destination asked to wait
+	PauseMisconfigured = "misconfigured" // nothing will be accepted until settings change
+)
+
+// Pause says why and how long a destination is not tried. Resume moves the
+// first failure of what waits there by the length of the pause, so that pauses
+// do not use up the time after which a delivery is given up. A pause by an
+// operator is not replaced by one for another reason.
 type Pause struct {
 	Destination string    `json:"destination"`
-	Reason      string    `json:"reason"` // operator, throttled or misconfigured
+	Reason      string    `json:"reason"`
 	Message     string    `json:"message"`
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until,omitzero"` // zero: until somebody resumes it
