@@ -1,0 +1,110 @@
+// Package activities holds the activity definitions: Apply merges events into
+// records, Deliver brings records to one destination. They see the ledger and
+// the plugin host through small interfaces, and failure.go is the one place
+// that translates a failure into what Temporal needs to know.
+//
+// Invariant 5: what they return to Temporal are references and counts.
+package activities
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sluicehq/sluice/config/routing"
+	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/plugins/destination"
+)
+
+// TaskQueue is the queue of a destination's deliveries. Stored; never rename.
+func TaskQueue(destination string) string { return "deliver-" + destination }
+
+// Store is the part of the ledger that activities use.
+type Store interface {
+	ledger.Batches
+	ledger.Deliveries
+	Pause(ctx context.Context, p ledger.Pause) error
+}
+
+// Writer is the part of the plugin host that activities use.
+type Writer interface {
+	Write(ctx context.Context, destination string, b destination.Batch) ([]destination.Result, error)
+}
+
+// Payloads takes apart the events of one type of source.
+type Payloads interface {
+	// Changes returns the changes of a data-model event and those that nothing
+	// identifies. An error means that the body cannot be read at all.
+	Changes(ev event.Event) ([]event.Change, []Unkeyed, error)
+	// FieldTypes returns what the catalog knows of a model's fields.
+	FieldTypes(model string) map[string]destination.FieldType
+}
+
+// Unkeyed is an element of a data-model event that names no record.
+type Unkeyed struct {
+	Index  int
+	Reason string
+}
+
+// Passes learns how far a workflow has come, so that the dispatcher can bound
+// how many are in their first pass.
+type Passes interface {
+	// Applied says that the batch is merged and goes to these destinations.
+	Applied(batch int64, destinations []string)
+	// Attempted says that an attempt to deliver the batch to a destination is over.
+	Attempted(batch int64, destination string)
+}
+
+// Settings are what activities know of the configuration. They are replaced
+// whole when it changes.
+type Settings struct {
+	Revision     string
+	Table        *routing.Table
+	Destinations map[string]Destination
+}
+
+// Destination is what activities know of a configured destination.
+type Destination struct {
+	MaxBatchRecords int
+	MaxBatchBytes   int
+	Timeout         time.Duration // of one write
+	WritesPerSecond float64       // 0 = no limit
+	InitialInterval time.Duration
+	Coefficient     float64
+	MaxInterval     time.Duration
+	MaxElapsed      time.Duration
+}
+
+// Activities are registered with the workers. Create them with [New].
+type Activities struct {
+	store    Store
+	writer   Writer
+	payloads map[string]Payloads // by format family, e.g. "rootfi"
+	passes   Passes
+	settings func() *Settings
+	metrics  *Metrics
+	log      *slog.Logger
+
+	flows flows
+}
+
+// Options are what [New] needs; all fields are required.
+type Options struct {
+	Store    Store
+	Writer   Writer
+	Payloads map[string]Payloads
+	Passes   Passes
+	Settings func() *Settings
+	Metrics  *Metrics
+	Logger   *slog.Logger
+}
+
+// New returns the activities.
+func New(o Options) *Activities {
+	return &Activities{
+		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
+		settings: o.Settings, metrics: o.Metrics, log: o.Logger,
+		flows: newFlows(),
+	}
+}

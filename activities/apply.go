@@ -1,0 +1,209 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/config/routing"
+	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+// Transactions on the ledger are kept short, so that an append never waits long
+// behind a merge: this many bytes are read and this many changes merged at a time.
+const (
+	applyBytes   = 4 << 20
+	applyChanges = 500
+)
+
+// ApplyInput names the batch. Stored; only add fields.
+type ApplyInput struct {
+	Batch int64 `json:"batch"`
+}
+
+// ApplyResult says what there is to deliver. Stored; only add fields.
+type ApplyResult struct {
+	Changed      int               `json:"changed"`   // records with a new version
+	Unchanged    int               `json:"unchanged"` // records that were told nothing new
+	Destinations []DestinationPlan `json:"destinations,omitempty"`
+}
+
+// DestinationPlan is a destination with deliveries, and a snapshot of how it is
+// to be tried. Stored; only add fields.
+type DestinationPlan struct {
+	Name            string        `json:"name"`
+	Waiting         int           `json:"waiting"`
+	Timeout         time.Duration `json:"timeout"`
+	InitialInterval time.Duration `json:"initial_interval"`
+	Coefficient     float64       `json:"coefficient"`
+	MaxInterval     time.Duration `json:"max_interval"`
+}
+
+// Apply merges the batch's events into their records and books what the routes
+// want delivered. Applying a batch again changes nothing and returns what is
+// still waiting.
+func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, error) {
+	var out ApplyResult
+	b, err := a.store.BatchByID(ctx, in.Batch)
+	if err != nil {
+		return out, fmt.Errorf("load batch %d: %w", in.Batch, err)
+	}
+	settings := a.settings()
+	if !b.Applied {
+		if err := a.applyEvents(ctx, b, settings, &out); err != nil {
+			return out, err
+		}
+	}
+
+	waiting, err := a.store.Pending(ctx, in.Batch)
+	if err != nil {
+		return out, fmt.Errorf("count deliveries of batch %d: %w", in.Batch, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(waiting)) {
+		// A destination that left the configuration has no worker. What waits
+		// for it stays in the ledger and is driven when it comes back.
+		d, ok := settings.Destinations[name]
+		if !ok {
+			continue
+		}
+		out.Destinations = append(out.Destinations, DestinationPlan{
+			Name: name, Waiting: waiting[name], Timeout: d.Timeout,
+			InitialInterval: d.InitialInterval, Coefficient: d.Coefficient, MaxInterval: d.MaxInterval,
+		})
+	}
+	names := make([]string, len(out.Destinations))
+	for i, d := range out.Destinations {
+		names[i] = d.Name
+	}
+	a.passes.Applied(in.Batch, names)
+	return out, nil
+}
+
+func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *Settings, out *ApplyResult) error {
+	router := recordRouter(settings.Table)
+	chunk := ledger.Application{Batch: b.ID, Route: router, Revision: settings.Revision}
+	apply := func() error {
+		applied, err := a.store.Apply(ctx, chunk)
+		if err != nil {
+			return fmt.Errorf("apply batch %d: %w", b.ID, err)
+		}
+		out.Changed += applied.Changed
+		out.Unchanged += applied.Unchanged
+		a.metrics.applied(applied)
+		chunk = ledger.Application{Batch: b.ID, Route: router, Revision: settings.Revision}
+		return nil
+	}
+
+	for after := b.FirstSeq - 1; ; {
+		events, err := a.store.Events(ctx, b.ID, after, applyBytes)
+		if err != nil {
+			return fmt.Errorf("load events of batch %d: %w", b.ID, err)
+		}
+		if len(events) == 0 {
+			break
+		}
+		for _, ev := range events {
+			after = ev.Seq
+			a.route(ev, settings.Table, &chunk)
+			for len(chunk.Changes) > applyChanges {
+				rest := chunk.Changes[applyChanges:]
+				chunk.Changes = chunk.Changes[:applyChanges]
+				if err := apply(); err != nil {
+					return err
+				}
+				chunk.Changes = rest
+			}
+		}
+	}
+	chunk.Final = true
+	return apply()
+}
+
+// route adds the event to the chunk: its changes to be merged, and the
+// deliveries of single changes and of the event itself.
+func (a *Activities) route(ev event.Event, table *routing.Table, chunk *ledger.Application) {
+	in := routing.EventInput{
+		Source: ev.Source, Kind: ev.Kind, Model: ev.Model,
+		CompanyID: ev.CompanyID, Integration: ev.Integration, Operation: ev.Operation,
+	}
+	appends := table.Appends(in)
+	if ev.Kind != event.KindDataModelChanges {
+		for _, m := range appends {
+			chunk.Appends = append(chunk.Appends, ledger.AppendWant{Want: want(m), Seq: ev.Seq, Index: -1, Model: ev.Model})
+		}
+		return
+	}
+
+	records := table.Records(routing.RecordInput{
+		Source: ev.Source, Model: ev.Model, CompanyID: ev.CompanyID, Integration: ev.Integration, Operation: ev.Operation,
+	})
+	changes, unkeyed, err := a.changes(ev)
+	if err != nil {
+		// The endpoint has seen it as JSON of the right shape, so this is a
+		// payload nobody foresaw: keep it where an operator finds it.
+		unkeyed = []Unkeyed{{Index: -1, Reason: err.Error()}}
+	}
+	for _, c := range changes {
+		for _, m := range appends {
+			chunk.Appends = append(chunk.Appends, ledger.AppendWant{Want: want(m), Seq: ev.Seq, Index: int(c.Stamp.Index), Model: ev.Model})
+		}
+	}
+	for _, u := range unkeyed {
+		for _, m := range slices.Concat(records, appends) {
+			chunk.Unkeyed = append(chunk.Unkeyed, ledger.Unkeyed{Want: want(m), Seq: ev.Seq, Index: u.Index, Model: ev.Model, Reason: u.Reason})
+		}
+	}
+	chunk.Changes = append(chunk.Changes, changes...)
+}
+
+func (a *Activities) changes(ev event.Event) ([]event.Change, []Unkeyed, error) {
+	// By format, not by source: a source may have left the configuration while
+	// its events waited.
+	format, _, _ := strings.Cut(ev.Format, "/")
+	p, ok := a.payloads[format]
+	if !ok {
+		return nil, nil, fmt.Errorf("this version of sluice does not know the format %q", ev.Format)
+	}
+	return p.Changes(ev)
+}
+
+func recordRouter(table *routing.Table) func(*event.Record) []ledger.Want {
+	return func(r *event.Record) []ledger.Want {
+		op := event.Update
+		switch {
+		case r.Deleted():
+			op = event.Delete
+		case r.Version == 1:
+			op = event.Create
+		}
+		matches := table.Records(routing.RecordInput{
+			Source: r.Key.Source, Model: r.Key.Model, CompanyID: r.Key.CompanyID,
+			Integration: r.Key.Integration, Operation: op,
+		})
+		wants := make([]ledger.Want, len(matches))
+		for i, m := range matches {
+			wants[i] = want(m)
+		}
+		return wants
+	}
+}
+
+func want(m routing.Match) ledger.Want {
+	return ledger.Want{Destination: m.Destination, Route: m.Route}
+}
+
+// object is the table or object at the destination: what the route says, or the
+// name of the data model in lower case. The route may be gone by now.
+func object(settings *Settings, route, model string) string {
+	if o, ok := settings.Table.Object(route); ok && o != "" {
+		return o
+	}
+	if model == "" {
+		return "events"
+	}
+	return strings.ToLower(model)
+}

@@ -1,0 +1,232 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/plugins/destination"
+)
+
+// Bounds of one attempt. An attempt works through what is waiting for its
+// destination, so it may take many writes; past attemptWrites it makes room for
+// others, and Temporal calls again at once.
+const (
+	attemptWrites   = 50
+	heartbeatEvery  = 4 * time.Second
+	leaseMargin     = 30 * time.Second
+	claimedElsewher = 250 * time.Millisecond // how long to wait for a claim of somebody else
+)
+
+// DeliverTimeout is the StartToClose timeout of one attempt, given the timeout
+// of one write.
+func DeliverTimeout(write time.Duration) time.Duration {
+	return 3*write + 10*time.Minute
+}
+
+// DeliverInput names what to deliver. Stored; only add fields.
+type DeliverInput struct {
+	Batch       int64  `json:"batch"`
+	Destination string `json:"destination"`
+}
+
+// DeliverResult counts what did not arrive. Stored; only add fields.
+type DeliverResult struct {
+	Dead int `json:"dead"` // deliveries of this batch that were given up
+}
+
+// Deliver writes what waits for the destination, this batch's deliveries first,
+// until none of this batch's is left. What others wait for goes along in the
+// same writes: the first attempt after an outage drains in full batches, and
+// the others find theirs done.
+func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResult, error) {
+	defer a.passes.Attempted(in.Batch, in.Destination)
+	stop := beat(ctx)
+	defer stop()
+
+	settings := a.settings()
+	d, ok := settings.Destinations[in.Destination]
+	if !ok {
+		return DeliverResult{}, gone(in.Destination)
+	}
+	flow := a.flows.get(in.Destination, d.WritesPerSecond)
+	for range attemptWrites {
+		settled := flow.settled()
+		claim, err := a.store.Claim(ctx, ledger.ClaimRequest{
+			Destination: in.Destination,
+			Batch:       in.Batch,
+			Limit:       d.MaxBatchRecords,
+			MaxBytes:    d.MaxBatchBytes,
+			Lease:       d.Timeout + leaseMargin,
+		})
+		if err != nil {
+			return DeliverResult{}, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
+		}
+		if len(claim.Items) == 0 {
+			if claim.OwnLeft == 0 {
+				return a.result(ctx, in)
+			}
+			if claim.OwnLeased == claim.OwnLeft {
+				if err := wait(ctx, settled, claimedElsewher); err != nil {
+					return DeliverResult{}, err
+				}
+				continue
+			}
+			return DeliverResult{}, notDue(in.Destination, claim.OwnLeft, claim.NextDue)
+		}
+
+		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, flow, claim)
+		flow.signal()
+		if err != nil {
+			return DeliverResult{}, err
+		}
+		if verdict.stop {
+			return DeliverResult{}, verdict.failure(in.Destination)
+		}
+	}
+	return DeliverResult{}, more(in.Destination)
+}
+
+// deliverClaim writes what was claimed, object by object, and books each result.
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, flow *flow, claim ledger.Claim) (verdict, error) {
+	// Everything of this claim must be over before its lease is.
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+
+	var v verdict
+	var outcomes []ledger.Outcome
+	groups, broken := a.batches(settings, claim.Items)
+	outcomes = append(outcomes, broken...)
+	for _, g := range groups {
+		if err := flow.limit(ctx); err != nil {
+			break // what has no outcome is waiting again
+		}
+		began := time.Now()
+		results, err := a.writer.Write(ctx, name, g.batch)
+		a.metrics.wrote(name, len(g.items), time.Since(began))
+		v.observe(results, err)
+		outcomes = append(outcomes, a.book(name, settings, d, g, results, err)...)
+		if v.stop {
+			break
+		}
+	}
+
+	// The results must be booked even when the attempt is being cancelled: the
+	// destination has the data.
+	settleCtx, cancelSettle := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancelSettle()
+	if err := a.store.Settle(settleCtx, claim.Token, outcomes); err != nil {
+		return v, fmt.Errorf("book deliveries to %s: %w", name, err)
+	}
+	if v.pause != nil {
+		v.pause.Destination, v.pause.Since = name, time.Now()
+		if err := a.store.Pause(settleCtx, *v.pause); err != nil {
+			return v, fmt.Errorf("pause %s: %w", name, err)
+		}
+		a.log.Warn("destination paused", "destination", name, "reason", v.pause.Reason, "code", v.code, "until", v.pause.Until)
+	}
+	return v, nil
+}
+
+// book turns results into outcomes.
+func (a *Activities) book(name string, settings *Settings, d Destination, g group, results []destination.Result, err error) []ledger.Outcome {
+	now := time.Now()
+	out := make([]ledger.Outcome, len(g.items))
+	for i, item := range g.items {
+		var r destination.Result
+		lost := err != nil
+		if lost {
+			r = resultOf(err)
+		} else {
+			r = results[i]
+		}
+		o := ledger.Outcome{
+			DeliveryID: item.ID, Version: g.batch.Records[i].Version,
+			ErrorKind: r.Kind.String(), Code: r.Code, Message: r.Message,
+			// Only of a call without an answer may one record be the cause for all.
+			Lost: lost && r.Kind == destination.Retry && len(g.items) > 1,
+		}
+		exhausted := !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed
+		switch r.Kind {
+		case destination.Delivered:
+			o.Result, o.ErrorKind, o.Code, o.Message = ledger.OutcomeDelivered, "", "", ""
+		case destination.Rejected:
+			o.Result = ledger.OutcomeDead
+		case destination.Throttled, destination.Misconfigured:
+			o.Result, o.RetryAt = ledger.OutcomeWait, r.Until
+		default: // Retry, Dependency
+			o.Result, o.RetryAt = ledger.OutcomeRetry, now.Add(d.backoff(item.Attempts))
+			if r.Until.After(o.RetryAt) {
+				o.RetryAt = r.Until
+			}
+			if exhausted {
+				o.Result, o.ErrorKind = ledger.OutcomeDead, "exhausted"
+			}
+		}
+		a.metrics.settled(name, o)
+		if o.Result == ledger.OutcomeDead {
+			a.log.Warn("delivery given up", "destination", name, "route", item.Route, "kind", item.Kind,
+				"error_kind", o.ErrorKind, "code", o.Code, "attempts", item.Attempts+1)
+		}
+		out[i] = o
+	}
+	return out
+}
+
+// backoff is the wait after the given number of earlier failures.
+func (d Destination) backoff(failures int) time.Duration {
+	wait := float64(d.InitialInterval)
+	for range min(failures, 64) {
+		if wait *= d.Coefficient; wait >= float64(d.MaxInterval) {
+			return d.MaxInterval
+		}
+	}
+	return min(time.Duration(wait), d.MaxInterval)
+}
+
+func (a *Activities) result(ctx context.Context, in DeliverInput) (DeliverResult, error) {
+	dead, err := a.store.Dead(ctx, in.Batch, in.Destination)
+	if err != nil {
+		return DeliverResult{}, fmt.Errorf("count dead letters of batch %d: %w", in.Batch, err)
+	}
+	return DeliverResult{Dead: dead}, nil
+}
+
+// beat tells Temporal that the attempt is alive, so that the death of this
+// process is noticed soon whatever the destination's timeout is.
+func beat(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		t := time.NewTicker(heartbeatEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				activity.RecordHeartbeat(ctx)
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-finished }
+}
+
+func wait(ctx context.Context, settled <-chan struct{}, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-settled:
+		return nil
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// query is a set of flags that narrow a list; names are those of the admin API.
+type query map[string]*string
+
+func (q query) flag(cmd *cobra.Command, name, usage string) {
+	q[name] = cmd.Flags().String(name, "", usage)
+}
+
+func (q query) values() map[string]string {
+	out := make(map[string]string, len(q))
+	for name, v := range q {
+		out[name] = *v
+	}
+	return out
+}
+
+func newEventsCommand(f *shared) *cobra.Command {
+	cmd := &cobra.Command{Use: "events", Short: "Look at accepted events"}
+	list := &cobra.Command{Use: "list", Short: "List events, newest first", Args: exactArgs(0)}
+	q := query{}
+	q.flag(list, "source", "only of this source")
+	q.flag(list, "company", "only of this company id")
+	q.flag(list, "model", "only of this data model")
+	q.flag(list, "kind", "only of this kind")
+	q.flag(list, "before", "only events with a smaller sequence number")
+	q.flag(list, "limit", "at most so many (default 50)")
+	list.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		events, err := c.Events(cmd.Context(), q.values())
+		if err != nil {
+			return err
+		}
+		return f.show(cmd.OutOrStdout(), events, func(w io.Writer) {
+			table(w, "SEQ RECEIVED SOURCE EVENT KIND COMPANY MODEL OPERATION RECORDS STATE", func(row func(...any)) {
+				for _, e := range events {
+					row(e.Seq, when(e.ReceivedAt), e.Source, e.ID, e.Kind, e.CompanyID, e.Model, e.Operation, e.Records, e.State)
+				}
+			})
+		})
+	}
+	var source string
+	show := &cobra.Command{Use: "show EVENT_ID", Short: "Show an event, its deliveries and its body", Args: exactArgs(1)}
+	show.Flags().StringVar(&source, "source", "rootfi", "name of the source")
+	show.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := f.client(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		e, err := c.Event(cmd.Context(), source, args[0])
+		if err != nil {
+			return fmt.Errorf("event %s of %s: %w", args[0], source, err)
+		}
+		return f.show(cmd.OutOrStdout(), e, func(w io.Writer) {
+			fmt.Fprintf(w, "event      %s (source %s, sequence %d)\n", e.ID, e.Source, e.Seq)
+			fmt.Fprintf(w, "kind       %s, %s\n", e.Kind, e.Format)
+			fmt.Fprintf(w, "company    %s, %s\n", e.CompanyID, e.Integration)
+			fmt.Fprintf(w, "data       %s %s, %d records\n", e.Operation, e.Model, e.Records)
+			fmt.Fprintf(w, "received   %s\n", when(e.ReceivedAt))
+			fmt.Fprintf(w, "state      %s, batch %d\n", e.State, e.Batch)
+			if len(e.Deliveries) > 0 {
+				fmt.Fprintln(w, "\ndeliveries of its batch:")
+				table(w, "DESTINATION MODEL DELIVERED WAITING DEAD", func(row func(...any)) {
+					for _, d := range e.Deliveries {
+						row(d.Destination, d.Model, d.Delivered, d.Waiting, d.Dead)
+					}
+				})
+			}
+			fmt.Fprintf(w, "\n%s\n", e.Body)
+		})
+	}
+	cmd.AddCommand(list, show)
+	return cmd
+}

@@ -1,0 +1,185 @@
+// Package dispatch takes accepted events from the ledger, in order, and starts
+// workflows for them. It bounds how many workflows are in their first pass
+// (merge and first delivery attempt); events gather meanwhile and the next
+// workflow takes all of them, so that batches grow with the load by themselves.
+//
+// A batch is written to the ledger before its workflow is started, and the
+// workflow's id is derived from the events in it: after a crash the same batch
+// is started under the same id, and never an event twice.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+// Store is the part of the ledger that the dispatcher uses.
+type Store interface {
+	Signal() <-chan struct{}
+	ClaimBatch(ctx context.Context, max int) (ledger.Batch, bool, error)
+	Undone(ctx context.Context, afterID int64, limit int) ([]ledger.Batch, error)
+	Pending(ctx context.Context, batch int64) (map[string]int, error)
+}
+
+// Options are what [New] needs.
+type Options struct {
+	Store       Store
+	Starter     Starter
+	Passes      *Passes
+	Configured  func(destination string) bool // whether a destination is in the configuration
+	Logger      *slog.Logger
+	MaxEvents   int           // per workflow
+	MaxInFlight int           // workflows in their first pass
+	Sweep       time.Duration // how often to look for batches that nobody drives; 0 = 30 s
+}
+
+// Dispatcher starts workflows. Create it with [New] and call Run.
+type Dispatcher struct {
+	store       Store
+	starter     Starter
+	passes      *Passes
+	configured  func(string) bool
+	log         *slog.Logger
+	maxEvents   int
+	maxInFlight int
+	sweepEvery  time.Duration
+
+	wake chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	started map[int64]time.Time // batches of this process: zero while it is starting them
+}
+
+// New returns a dispatcher that does nothing yet.
+func New(o Options) *Dispatcher {
+	if o.Sweep == 0 {
+		o.Sweep = 30 * time.Second
+	}
+	return &Dispatcher{
+		store: o.Store, starter: o.Starter, passes: o.Passes, configured: o.Configured, log: o.Logger,
+		maxEvents: o.MaxEvents, maxInFlight: o.MaxInFlight, sweepEvery: o.Sweep,
+		wake:    make(chan struct{}, 1),
+		started: make(map[int64]time.Time),
+	}
+}
+
+// Run dispatches until the context ends.
+func (d *Dispatcher) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { d.sweepLoop(ctx) })
+
+	slots := make(chan struct{}, d.maxInFlight)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		b, ok := d.next(ctx)
+		if !ok {
+			return
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			d.drive(ctx, b)
+		})
+	}
+}
+
+// next waits for events and claims them.
+func (d *Dispatcher) next(ctx context.Context) (ledger.Batch, bool) {
+	for retry := backoff(50*time.Millisecond, 5*time.Second); ; {
+		b, ok, err := d.store.ClaimBatch(ctx, d.maxEvents)
+		switch {
+		case ctx.Err() != nil:
+			return b, false
+		case err != nil:
+			d.log.Error("claim events", "err", err)
+			if !retry.sleep(ctx) {
+				return b, false
+			}
+		case ok:
+			return b, true
+		default:
+			select {
+			case <-d.store.Signal():
+			case <-ctx.Done():
+				return b, false
+			}
+		}
+	}
+}
+
+// drive starts the batch's workflow and returns when its first pass is over.
+// While Temporal is away it keeps trying and keeps its slot, so that the
+// backlog gathers in the ledger.
+func (d *Dispatcher) drive(ctx context.Context, b ledger.Batch) {
+	passed := d.passes.open(b.ID)
+	defer d.passes.close(b.ID)
+	if d.start(ctx, b) {
+		d.passes.wait(ctx, b.ID, passed)
+	}
+}
+
+// start reports whether a new workflow runs for the batch.
+func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
+	d.note(b.ID, time.Time{})
+	for retry := backoff(100*time.Millisecond, 5*time.Second); ; {
+		err := d.starter.Start(ctx, b)
+		if err == nil || isAlreadyStarted(err) {
+			d.note(b.ID, time.Now())
+			return err == nil
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if retry.first() {
+			d.log.Warn("temporal does not take workflows, events wait in the ledger", "err", err)
+		}
+		if !retry.sleep(ctx) {
+			return false
+		}
+	}
+}
+
+func (d *Dispatcher) note(batch int64, startedAt time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.started[batch] = startedAt
+}
+
+func isAlreadyStarted(err error) bool {
+	_, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
+	return ok
+}
+
+// pause between attempts that grows.
+type pause struct {
+	initial, next, max time.Duration
+}
+
+func backoff(initial, max time.Duration) *pause {
+	return &pause{initial: initial, next: initial, max: max}
+}
+
+func (p *pause) first() bool { return p.next == p.initial }
+
+func (p *pause) sleep(ctx context.Context) bool {
+	t := time.NewTimer(p.next)
+	defer t.Stop()
+	p.next = min(2*p.next, p.max)
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,131 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// firstPass is how long a workflow's first pass may keep its slot. A
+// destination that takes longer is slow, and until an attempt there is quick
+// again nobody waits for it.
+const firstPass = time.Second
+
+// Passes follows workflows through their first pass: the activities report to
+// it, the dispatcher waits on it. Both are in one process; a workflow that
+// another process works on leaves its slot after [firstPass].
+type Passes struct {
+	paused func(destination string) bool
+
+	mu     sync.Mutex
+	passes map[int64]*pass
+	slow   map[string]bool
+}
+
+type pass struct {
+	began   time.Time
+	applied bool
+	missing map[string]bool // destinations without an attempt yet
+	over    chan struct{}
+}
+
+// NewPasses returns an empty Passes. paused says whether a destination is not
+// being tried at the moment.
+func NewPasses(paused func(destination string) bool) *Passes {
+	return &Passes{paused: paused, passes: make(map[int64]*pass), slow: make(map[string]bool)}
+}
+
+func (p *Passes) open(batch int64) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	over := make(chan struct{})
+	p.passes[batch] = &pass{began: time.Now(), over: over}
+	return over
+}
+
+func (p *Passes) close(batch int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := p.passes[batch]; got != nil && len(got.missing) == 0 {
+		delete(p.passes, batch)
+	}
+}
+
+// Applied says that the batch is merged and goes to these destinations.
+func (p *Passes) Applied(batch int64, destinations []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got := p.passes[batch]
+	if got == nil || got.applied {
+		return
+	}
+	got.applied = true
+	got.began = time.Now()
+	got.missing = make(map[string]bool, len(destinations))
+	for _, d := range destinations {
+		if !p.paused(d) {
+			got.missing[d] = true
+		}
+	}
+	p.settle(batch, got)
+}
+
+// Attempted says that an attempt to deliver the batch to a destination is over.
+func (p *Passes) Attempted(batch int64, destination string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got := p.passes[batch]
+	if got == nil || !got.missing[destination] {
+		return
+	}
+	delete(got.missing, destination)
+	if time.Since(got.began) < firstPass {
+		delete(p.slow, destination)
+	}
+	p.settle(batch, got)
+}
+
+// settle ends the pass when nothing is missing but slow destinations.
+func (p *Passes) settle(batch int64, got *pass) {
+	for d := range got.missing {
+		if !p.slow[d] {
+			return
+		}
+	}
+	select {
+	case <-got.over:
+	default:
+		close(got.over)
+	}
+	if len(got.missing) == 0 {
+		delete(p.passes, batch)
+	}
+}
+
+// wait returns when the pass is over or has taken too long.
+func (p *Passes) wait(ctx context.Context, batch int64, over <-chan struct{}) {
+	t := time.NewTimer(firstPass)
+	defer t.Stop()
+	select {
+	case <-over:
+		return
+	case <-ctx.Done():
+		return
+	case <-t.C:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got := p.passes[batch]
+	if got == nil {
+		return
+	}
+	for d := range got.missing {
+		p.slow[d] = true
+	}
+	// Kept a little longer only to learn whether a slow destination recovers.
+	for id, old := range p.passes {
+		if old.applied && time.Since(old.began) > 10*firstPass {
+			delete(p.passes, id)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// Starter starts the workflow of a batch. An error that is a
+// serviceerror.WorkflowExecutionAlreadyStarted says that it was started before.
+type Starter interface {
+	Start(ctx context.Context, b ledger.Batch) error
+	// Restart starts the batch's workflow again if none is running for it, and
+	// reports whether it did.
+	Restart(ctx context.Context, b ledger.Batch) (bool, error)
+}
+
+// TemporalStarter starts workflows on a Temporal server.
+type TemporalStarter struct {
+	Client    func() client.Client // nil while there is no connection
+	TaskQueue string
+}
+
+// errNoConnection is what Start returns until Temporal was reached once.
+var errNoConnection = fmt.Errorf("not connected to temporal yet")
+
+// Start implements [Starter].
+func (s *TemporalStarter) Start(ctx context.Context, b ledger.Batch) error {
+	return s.start(ctx, b, WorkflowID(b))
+}
+
+func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) error {
+	c := s.Client()
+	if c == nil {
+		return errNoConnection
+	}
+	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:        id,
+		TaskQueue: s.TaskQueue,
+		// A workflow that somebody terminated may be started again; one that
+		// completed may not.
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		// The first workflow task comes back with the answer when the worker is
+		// in this process: one round trip less.
+		EnableEagerStart:      true,
+		TypedSearchAttributes: attributes(b),
+		StaticSummary:         summary(b),
+	}, workflows.DeliverEventsName, workflows.DeliverInput{Batch: b.ID, Events: len(b.Events)})
+	return err
+}
+
+// Restart implements [Starter].
+func (s *TemporalStarter) Restart(ctx context.Context, b ledger.Batch) (bool, error) {
+	c := s.Client()
+	if c == nil {
+		return false, errNoConnection
+	}
+	// The workflow completed, yet the ledger says that there is work left (it was
+	// restored from a copy, say): the ledger decides. Each further run has an id
+	// of its own, so that a completed one is never taken for it.
+	id := WorkflowID(b)
+	for n := 2; ; n++ {
+		err := s.start(ctx, b, id)
+		if err == nil {
+			return true, nil
+		}
+		if !isAlreadyStarted(err) {
+			return false, err
+		}
+		got, err := c.DescribeWorkflowExecution(ctx, id, "")
+		if err != nil {
+			return false, fmt.Errorf("look at workflow %s: %w", id, err)
+		}
+		if got.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return false, nil
+		}
+		id = fmt.Sprintf("%s~%d", WorkflowID(b), n)
+	}
+}
+
+// WorkflowID names the batch's workflow after what is in it. It is derived from
+// the events' ids, so the same batch always has the same.
+func WorkflowID(b ledger.Batch) string {
+	if len(b.Events) == 0 {
+		return fmt.Sprintf("redrive:%d", b.ID)
+	}
+	first := b.Events[0]
+	if len(b.Events) == 1 {
+		parts := []string{first.Source, cmp.Or(first.Model, string(first.Kind))}
+		if first.CompanyID != "" {
+			parts = append(parts, first.CompanyID)
+		}
+		return strings.Join(append(parts, first.ID), ":")
+	}
+	h := sha256.New()
+	for _, e := range b.Events {
+		fmt.Fprintf(h, "%s\x00%s\x00", e.Source, e.ID)
+	}
+	return fmt.Sprintf("%s:%d-events:%s:%s", first.Source, len(b.Events), first.ID, hex.EncodeToString(h.Sum(nil)[:6]))
+}
+
+// maxListed bounds the values of one search attribute: servers refuse more than
+// a few tens of kilobytes in all.
+const maxListed = 500
+
+func attributes(b ledger.Batch) temporal.SearchAttributes {
+	if len(b.Events) == 0 {
+		return temporal.NewSearchAttributes(workflows.AttributeSource.ValueSet("redrive"))
+	}
+	sources := distinct(b.Events, func(e ledger.EventRef) string { return e.Source })
+	models := distinct(b.Events, func(e ledger.EventRef) string { return cmp.Or(e.Model, string(e.Kind)) })
+	companies := distinct(b.Events, func(e ledger.EventRef) string { return e.CompanyID })
+	operations := distinct(b.Events, func(e ledger.EventRef) string { return string(e.Operation) })
+	ids := distinct(b.Events, func(e ledger.EventRef) string { return e.ID })
+	return temporal.NewSearchAttributes(
+		workflows.AttributeSource.ValueSet(strings.Join(sources, "+")),
+		workflows.AttributeModels.ValueSet(models),
+		workflows.AttributeCompanies.ValueSet(companies),
+		workflows.AttributeOperations.ValueSet(strings.Join(operations, "+")),
+		workflows.AttributeEvents.ValueSet(ids),
+	)
+}
+
+func distinct(events []ledger.EventRef, of func(ledger.EventRef) string) []string {
+	var out []string
+	seen := make(map[string]bool)
+	for _, e := range events {
+		if v := of(e); v != "" && !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	slices.Sort(out)
+	if len(out) > maxListed {
+		out = out[:maxListed]
+	}
+	return out
+}
+
+// summary is the line that the UI shows for the workflow.
+func summary(b ledger.Batch) string {
+	switch len(b.Events) {
+	case 0:
+		return "deliveries driven again"
+	case 1:
+		e := b.Events[0]
+		if e.Kind == event.KindDataModelChanges {
+			return strings.TrimSpace(fmt.Sprintf("%s %s, company %s", e.Operation, e.Model, e.CompanyID))
+		}
+		return fmt.Sprintf("%s, company %s", e.Kind, e.CompanyID)
+	default:
+		return strconv.Itoa(len(b.Events)) + " events: " + strings.Join(distinct(b.Events, func(e ledger.EventRef) string { return cmp.Or(e.Model, string(e.Kind)) }), ", ")
+	}
+}

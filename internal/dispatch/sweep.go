@@ -1,0 +1,114 @@
+package dispatch
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+// settleTime is how long a batch that this process started is left alone.
+const settleTime = 30 * time.Second
+
+// sweepLoop finds batches that nobody drives and starts them again: at once for
+// what a crash or an emptied Temporal left behind, then from time to time for
+// workflows that somebody terminated.
+//
+// Invariant 7: the state of the ledger decides, Temporal only drives.
+func (d *Dispatcher) sweepLoop(ctx context.Context) {
+	t := time.NewTicker(d.sweepEvery)
+	defer t.Stop()
+	pages := math.MaxInt // at first everything
+	for cursor := int64(0); ; pages = sweepPages {
+		cursor = d.sweep(ctx, cursor, pages)
+		select {
+		case <-t.C:
+		case <-d.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweepPage and sweepPages bound one look. During a long outage of a destination
+// many batches are open, and each costs a question to Temporal.
+const (
+	sweepPage  = 200
+	sweepPages = 2
+)
+
+// sweep looks at batches above the cursor and returns where the next one goes on.
+func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
+	restarted := 0
+	defer func() {
+		if restarted > 0 {
+			d.log.Info("batches that nobody drove were started again", "batches", restarted)
+		}
+	}()
+	for range pages {
+		batches, err := d.store.Undone(ctx, cursor, sweepPage)
+		if err != nil {
+			d.log.Error("look for batches that nobody drives", "err", err)
+			return cursor
+		}
+		for _, b := range batches {
+			ok, err := d.restart(ctx, b)
+			if err != nil {
+				if ctx.Err() == nil {
+					d.log.Warn("start a batch again", "batch", b.ID, "err", err)
+				}
+				return cursor // the next sweep goes on here
+			}
+			cursor = b.ID
+			if ok {
+				restarted++
+			}
+		}
+		if len(batches) < sweepPage {
+			return 0
+		}
+	}
+	return cursor
+}
+
+func (d *Dispatcher) restart(ctx context.Context, b ledger.Batch) (bool, error) {
+	if d.driven(b) {
+		return false, nil
+	}
+	if b.Applied {
+		waiting, err := d.store.Pending(ctx, b.ID)
+		if err != nil {
+			return false, err
+		}
+		// What waits for a destination that left the configuration is driven
+		// when it comes back.
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(waiting)), d.configured) {
+			return false, nil
+		}
+	}
+	return d.starter.Restart(ctx, b)
+}
+
+// driven reports whether this process started the batch a moment ago, or is at it.
+func (d *Dispatcher) driven(b ledger.Batch) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, at := range d.started {
+		if !at.IsZero() && time.Since(at) > settleTime {
+			delete(d.started, id)
+		}
+	}
+	_, ok := d.started[b.ID]
+	return ok
+}
+
+// Wake makes the sweeper look now, for example after dead letters were booked again.
+func (d *Dispatcher) Wake() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}

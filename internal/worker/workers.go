@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// Queue is how a destination's task queue is worked on.
+type Queue struct {
+	Concurrency     int
+	WritesPerSecond float64 // 0 = no limit; held by the server over all instances
+}
+
+// Options are what [New] needs.
+type Options struct {
+	Client       client.Client
+	TaskQueue    string // of workflows
+	Activities   *activities.Activities
+	Destinations map[string]Queue
+	StopTimeout  time.Duration // how long a stop waits for activities
+	OnFatal      func(error)   // a worker cannot go on
+	Logger       *slog.Logger
+}
+
+// Workers are this process's workers.
+type Workers struct {
+	o    Options
+	main worker.Worker
+
+	mu           sync.Mutex // not held while a worker stops
+	destinations map[string]worker.Worker
+	stopping     sync.WaitGroup
+	stopped      bool
+}
+
+// New returns workers that do not poll yet.
+func New(o Options) *Workers {
+	w := &Workers{o: o, destinations: make(map[string]worker.Worker)}
+	w.main = worker.New(o.Client, o.TaskQueue, worker.Options{
+		WorkerStopTimeout:                      o.StopTimeout,
+		OnFatalError:                           o.OnFatal,
+		LocalActivityWorkerOnly:                true,
+		MaxConcurrentWorkflowTaskPollers:       4,
+		DisableRegistrationAliasing:            true,
+		MaxConcurrentWorkflowTaskExecutionSize: 100,
+	})
+	workflows.Register(w.main)
+	w.main.RegisterActivityWithOptions(o.Activities.Apply, activity.RegisterOptions{Name: "Apply"})
+	return w
+}
+
+// Start begins to poll, for all destinations but those that are paused.
+func (w *Workers) Start(paused func(destination string) bool) error {
+	if err := w.main.Start(); err != nil {
+		return fmt.Errorf("start workflow worker: %w", err)
+	}
+	for name := range w.o.Destinations {
+		if !paused(name) {
+			if err := w.Resume(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Resume polls the destination's task queue. It does nothing if it is polled.
+func (w *Workers) Resume(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	q, ok := w.o.Destinations[name]
+	if !ok || w.stopped || w.destinations[name] != nil {
+		return nil
+	}
+	got := worker.New(w.o.Client, activities.TaskQueue(name), worker.Options{
+		WorkerStopTimeout:                  w.o.StopTimeout,
+		OnFatalError:                       w.o.OnFatal,
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: q.Concurrency,
+		MaxConcurrentActivityTaskPollers:   min(2, q.Concurrency),
+		TaskQueueActivitiesPerSecond:       q.WritesPerSecond,
+		DisableRegistrationAliasing:        true,
+	})
+	got.RegisterActivityWithOptions(w.o.Activities.Deliver, activity.RegisterOptions{Name: "Deliver"})
+	if err := got.Start(); err != nil {
+		return fmt.Errorf("start worker of destination %s: %w", name, err)
+	}
+	w.destinations[name] = got
+	return nil
+}
+
+// Pause stops polling the destination's task queue. Attempts under way go on.
+func (w *Workers) Pause(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := w.destinations[name]
+	if got == nil {
+		return
+	}
+	delete(w.destinations, name)
+	// Stop waits for attempts under way, and one of them may be what asked.
+	w.stopping.Go(got.Stop)
+}
+
+// Stop ends polling and waits for attempts under way, for at most StopTimeout.
+func (w *Workers) Stop() {
+	w.mu.Lock()
+	w.stopped = true
+	for name, got := range w.destinations {
+		delete(w.destinations, name)
+		w.stopping.Go(got.Stop)
+	}
+	w.mu.Unlock()
+	w.stopping.Go(w.main.Stop)
+	w.stopping.Wait()
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Every check that is not a test. Each step says what it is; the first failure stops.
+set -eu
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s\n' "$1"; }
+
+step "gofmt"
+unformatted=$(git ls-files -co --exclude-standard '*.go' | grep -v '\.pb\.go$' | xargs gofmt -l)
+if [ -n "$unformatted" ]; then
+	echo "run gofmt -w on:" && echo "$unformatted" && exit 1
+fi
+
+step "go mod tidy"
+go mod tidy -diff
+
+step "go vet"
+go vet ./...
+go vet -tags slim ./cmd/... ./internal/embedded/...
+
+step "staticcheck"
+go tool staticcheck ./...
+
+step "workflowcheck"
+go tool workflowcheck ./workflows/...
+
+step "generated files"
+scripts/generate.sh
+if ! git diff --exit-code --stat -- '*.pb.go' docs config; then
+	echo "generated files are not current: run make generate and commit the result" && exit 1
+fi
+
+step "race detector"
+make --no-print-directory race
+
+step "govulncheck"
+# Needs the vulnerability database on the network. A machine that cannot reach it
+# is told so, and is no reason to fail.
+out=$(mktemp)
+if go tool govulncheck ./... >"$out" 2>&1; then
+	echo "no known vulnerability is called"
+elif grep -qE 'fetching vulnerabilities|no such host|connection refused|403 Forbidden|i/o timeout' "$out"; then
+	echo "NOT CHECKED: the vulnerability database cannot be reached from here"
+else
+	cat "$out" && rm -f "$out" && exit 1
+fi
+rm -f "$out"

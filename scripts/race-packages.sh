@@ -1,0 +1,7 @@
+#!/bin/sh
+# Lists the packages whose tests run under the race detector: all but those that
+# link the Temporal server, which takes longer to compile with it than every
+# other check together.
+set -eu
+go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
+	awk '!/go\.temporal\.io\/server\// && !/sluicehq\/sluice\/internal\/(embedded|app|e2e)/ { print $1 }'
