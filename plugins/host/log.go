@@ -1,0 +1,106 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// maxLogLine bounds one line of a plugin's output; the rest of it is dropped.
+const maxLogLine = 64 << 10
+
+// lineLogger makes one log entry of each line that is written to it. A JSON
+// object in hclog's form keeps its level and attributes; other lines count as
+// level plain, and as errors from the first line of a Go panic on.
+type lineLogger struct {
+	log   *slog.Logger
+	plain slog.Level
+	most  slog.Level // no entry gets a higher level
+
+	mu      sync.Mutex
+	line    []byte
+	panicky bool
+}
+
+// Write implements io.Writer. It never fails: a plugin must not block on its log.
+func (l *lineLogger) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		part, after, ended := bytes.Cut(rest, []byte("\n"))
+		rest = after
+		l.line = append(l.line, part[:min(len(part), maxLogLine-len(l.line))]...)
+		if ended {
+			l.emit(l.line)
+			l.line = l.line[:0]
+		}
+	}
+	return len(p), nil
+}
+
+func (l *lineLogger) emit(line []byte) {
+	line = bytes.TrimRight(line, "\r")
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	if level, msg, attrs, ok := parseEntry(line); ok {
+		l.log.LogAttrs(context.Background(), min(level, l.most), msg, attrs...)
+		return
+	}
+	text := string(line)
+	if strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") {
+		l.panicky = true
+	}
+	level := l.plain
+	if l.panicky {
+		level = slog.LevelError
+	}
+	l.log.LogAttrs(context.Background(), min(level, l.most), text)
+}
+
+// parseEntry reads a line of hclog's JSON form.
+func parseEntry(line []byte) (level slog.Level, msg string, attrs []slog.Attr, ok bool) {
+	if line[0] != '{' {
+		return 0, "", nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	var entry map[string]any
+	if d.Decode(&entry) != nil {
+		return 0, "", nil, false
+	}
+	msg, isText := entry["@message"].(string)
+	if !isText {
+		return 0, "", nil, false
+	}
+	name, _ := entry["@level"].(string)
+	if strings.EqualFold(name, "trace") {
+		level = slog.LevelDebug
+	} else if level.UnmarshalText([]byte(name)) != nil {
+		level = slog.LevelInfo
+	}
+	for _, key := range slices.Sorted(maps.Keys(entry)) {
+		if !strings.HasPrefix(key, "@") {
+			attrs = append(attrs, slog.Any(key, entry[key]))
+		}
+	}
+	return level, msg, attrs, true
+}
+
+// libraryLogger brings go-plugin's own messages into log, all at debug level:
+// what matters of them the host says itself.
+func libraryLogger(log *slog.Logger) hclog.Logger {
+	if !log.Enabled(context.Background(), slog.LevelDebug) {
+		return hclog.NewNullLogger()
+	}
+	var w io.Writer = &lineLogger{log: log, plain: slog.LevelDebug, most: slog.LevelDebug}
+	return hclog.New(&hclog.LoggerOptions{Output: w, JSONFormat: true, Level: hclog.Debug})
+}
