@@ -4,6 +4,12 @@
 // neither Temporal nor plugins: what only they can know (does this plugin
 // exist, does it accept these settings) callers check and report through the
 // positions kept in [File].
+//
+// The struct tags are the single description of a setting: the decoder, the
+// JSON Schema and the reference page are all made from them. yaml names the key,
+// doc explains it, default and required say what happens without it, enum, min
+// (inclusive), above (exclusive) and format (address, bytes, sha256) restrict
+// it, and secret keeps it out of everything that is printed.
 package config
 
 import (
@@ -12,12 +18,12 @@ import (
 
 // Config is a whole configuration, defaults filled in.
 type Config struct {
-	Server       Server                 `yaml:"server"`
+	Server       Server                 `yaml:"server" doc:"The HTTP side."`
 	DataDir      string                 `yaml:"data_dir" doc:"Directory of the ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
-	Log          Log                    `yaml:"log"`
-	Ledger       Ledger                 `yaml:"ledger"`
-	Temporal     Temporal               `yaml:"temporal"`
-	Dispatch     Dispatch               `yaml:"dispatch"`
+	Log          Log                    `yaml:"log" doc:"Logging."`
+	Ledger       Ledger                 `yaml:"ledger" doc:"The durable store of events, records and deliveries."`
+	Temporal     Temporal               `yaml:"temporal" doc:"The Temporal that drives the deliveries."`
+	Dispatch     Dispatch               `yaml:"dispatch" doc:"How events become workflows."`
 	PluginDirs   []string               `yaml:"plugin_dirs" doc:"Directories that are searched for plugins (sluice-destination-<name>), in order. Default: the folder plugins beside the sluice binary."`
 	Sources      map[string]Source      `yaml:"sources" doc:"Where webhooks come from, by name. The name is the last part of the URL: /webhooks/<name>."`
 	Destinations map[string]Destination `yaml:"destinations" doc:"Where data goes, by name. Each one is a process of its own."`
@@ -26,14 +32,14 @@ type Config struct {
 
 // Server is the HTTP side.
 type Server struct {
-	Listen          string        `yaml:"listen" doc:"Address of the webhook endpoint." default:"127.0.0.1:8080"`
-	Admin           string        `yaml:"admin" doc:"Address of the admin API, health checks and metrics." default:"127.0.0.1:8081"`
+	Listen          string        `yaml:"listen" doc:"Address of the webhook endpoint." default:"127.0.0.1:8080" format:"address"`
+	Admin           string        `yaml:"admin" doc:"Address of the admin API, health checks and metrics." default:"127.0.0.1:8081" format:"address"`
 	AdminToken      string        `yaml:"admin_token" doc:"Bearer token of the admin API. Required when admin is not a loopback address." secret:"true"`
 	TLS             *TLS          `yaml:"tls" doc:"Serve the webhook endpoint over TLS."`
-	MaxBody         int64         `yaml:"max_body" doc:"Largest request body in bytes, compressed or not." default:"33554432"`
-	MaxInFlight     int           `yaml:"max_in_flight" doc:"Requests handled at a time; more are answered 503 with Retry-After." default:"512"`
-	ReadTimeout     time.Duration `yaml:"read_timeout" doc:"How long a client may take to send a request." default:"30s"`
-	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"How long a stop waits for requests and deliveries under way." default:"30s"`
+	MaxBody         int64         `yaml:"max_body" doc:"Largest request body, compressed or not, in bytes or with a unit (KiB, MiB, GiB)." default:"32MiB" format:"bytes" above:"0"`
+	MaxInFlight     int           `yaml:"max_in_flight" doc:"Requests handled at a time; more are answered 503 with Retry-After." default:"512" min:"1"`
+	ReadTimeout     time.Duration `yaml:"read_timeout" doc:"How long a client may take to send a request." default:"30s" above:"0s"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"How long a stop waits for requests and deliveries under way." default:"30s" min:"0s"`
 }
 
 // TLS names the files of a certificate. They are read again when they change.
@@ -50,13 +56,13 @@ type Log struct {
 
 // Ledger configures the store.
 type Ledger struct {
-	Retention   time.Duration `yaml:"retention" doc:"How long bodies and finished events are kept. Records, versions and dead letters stay." default:"720h"`
-	DedupWindow time.Duration `yaml:"dedup_window" doc:"How long an identical body counts as a repetition when the payload has no id of its own." default:"15m"`
+	Retention   time.Duration `yaml:"retention" doc:"How long bodies and finished events are kept. Records, versions and dead letters stay." default:"720h" above:"0s"`
+	DedupWindow time.Duration `yaml:"dedup_window" doc:"How long an identical body counts as a repetition when the payload has no id of its own." default:"15m" min:"0s"`
 }
 
 // Temporal says which Temporal drives the deliveries.
 type Temporal struct {
-	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded."`
+	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
 	Namespace string       `yaml:"namespace" doc:"Namespace on the cluster." default:"default"`
 	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
 	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
@@ -75,15 +81,15 @@ type TemporalTLS struct {
 
 // Embedded configures the embedded Temporal server.
 type Embedded struct {
-	Listen    string        `yaml:"listen" doc:"Address of the embedded Temporal frontend; port 0 takes a free one." default:"127.0.0.1:7233"`
-	UI        string        `yaml:"ui" doc:"Address of the embedded web UI; port 0 takes a free one." default:"127.0.0.1:8233"`
-	Retention time.Duration `yaml:"retention" doc:"How long finished workflows can be looked at." default:"72h"`
+	Listen    string        `yaml:"listen" doc:"Address of the embedded Temporal frontend; port 0 takes a free one." default:"127.0.0.1:7233" format:"address"`
+	UI        string        `yaml:"ui" doc:"Address of the embedded web UI; port 0 takes a free one." default:"127.0.0.1:8233" format:"address"`
+	Retention time.Duration `yaml:"retention" doc:"How long finished workflows can be looked at." default:"72h" min:"1h"`
 }
 
 // Dispatch bounds how events become workflows.
 type Dispatch struct {
-	MaxEventsPerWorkflow int `yaml:"max_events_per_workflow" doc:"Events that one workflow takes at most. 1 = a workflow for every event." default:"500"`
-	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"4"`
+	MaxEventsPerWorkflow int `yaml:"max_events_per_workflow" doc:"Events that one workflow takes at most. 1 = a workflow for every event." default:"500" min:"1"`
+	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"4" min:"1"`
 }
 
 // Source is an origin of webhooks.
@@ -129,7 +135,7 @@ type HMACAuth struct {
 	Signed          string        `yaml:"signed" doc:"What is signed, over {body}, {timestamp} and {id}." default:"{body}"`
 	TimestampHeader string        `yaml:"timestamp_header" doc:"Header with the time of signing (Unix seconds or RFC 3339)."`
 	IDHeader        string        `yaml:"id_header" doc:"Header with the id of the message."`
-	Tolerance       time.Duration `yaml:"tolerance" doc:"How far the time of signing may be off." default:"5m"`
+	Tolerance       time.Duration `yaml:"tolerance" doc:"How far the time of signing may be off." default:"5m" above:"0s"`
 }
 
 // StandardWebhooksAuth is the scheme of standardwebhooks.com.
@@ -139,15 +145,17 @@ type StandardWebhooksAuth struct {
 
 // Destination is a configured instance of a plugin.
 type Destination struct {
-	Plugin      string            `yaml:"plugin" doc:"Name of the plugin: sluice-destination-<plugin> is looked up in plugin_dirs." required:"true"`
-	SHA256      string            `yaml:"sha256" doc:"Expected checksum of the plugin's binary, in hex. Another binary is refused."`
+	Plugin string `yaml:"plugin" doc:"Name of the plugin: sluice-destination-<plugin> is looked up in plugin_dirs." required:"true"`
+	SHA256 string `yaml:"sha256" doc:"Expected checksum of the plugin's binary, in hex. Another binary is refused." format:"sha256"`
+	// Config holds only nil, bool, string, json.Number, []any and map[string]any:
+	// numbers keep the text that the file has.
 	Config      map[string]any    `yaml:"config" doc:"Settings of the plugin; see its own reference."`
 	Env         map[string]string `yaml:"env" doc:"Environment variables of the plugin's process. It inherits nothing else." secret:"true"`
-	Concurrency int               `yaml:"concurrency" doc:"Writes at a time." default:"4"`
-	RateLimit   Rate              `yaml:"rate_limit" doc:"Write calls per second over all instances; 0 = no limit." default:"0"`
-	MaxBatch    int               `yaml:"max_batch" doc:"Records per write at most; 0 = as many as the plugin takes." default:"0"`
-	Timeout     time.Duration     `yaml:"timeout" doc:"How long one write may take." default:"1m"`
-	Retry       Retry             `yaml:"retry"`
+	Concurrency int               `yaml:"concurrency" doc:"Writes at a time." default:"4" min:"1"`
+	RateLimit   Rate              `yaml:"rate_limit" doc:"Write calls per second over all instances; 0 = no limit." default:"0" min:"0"`
+	MaxBatch    int               `yaml:"max_batch" doc:"Records per write at most; 0 = as many as the plugin takes." default:"0" min:"0"`
+	Timeout     time.Duration     `yaml:"timeout" doc:"How long one write may take." default:"1m" above:"0s"`
+	Retry       Retry             `yaml:"retry" doc:"What happens after a failure that may pass."`
 }
 
 // Rate is a number of calls per second.
@@ -155,21 +163,21 @@ type Rate float64
 
 // Retry is the policy after a failure that may pass.
 type Retry struct {
-	InitialInterval time.Duration `yaml:"initial_interval" doc:"Wait before the second attempt." default:"1s"`
-	Coefficient     float64       `yaml:"coefficient" doc:"Factor from one wait to the next." default:"2"`
-	MaxInterval     time.Duration `yaml:"max_interval" doc:"Longest wait between attempts." default:"5m"`
-	MaxElapsed      time.Duration `yaml:"max_elapsed" doc:"Time from a record's first failure after which it becomes a dead letter. Pauses do not count." default:"24h"`
+	InitialInterval time.Duration `yaml:"initial_interval" doc:"Wait before the second attempt." default:"1s" above:"0s"`
+	Coefficient     float64       `yaml:"coefficient" doc:"Factor from one wait to the next." default:"2" min:"1"`
+	MaxInterval     time.Duration `yaml:"max_interval" doc:"Longest wait between attempts." default:"5m" above:"0s"`
+	MaxElapsed      time.Duration `yaml:"max_elapsed" doc:"Time from a record's first failure after which it becomes a dead letter. Pauses do not count." default:"24h" above:"0s"`
 }
 
 // Route says which events go where.
 type Route struct {
-	Name         string   `yaml:"name" doc:"Names the route in logs, in the ledger and in the Temporal UI." required:"true"`
+	Name         string   `yaml:"name" doc:"Names the route in logs, in the ledger and in the Temporal UI; unique." required:"true"`
 	Sources      []string `yaml:"sources" doc:"Sources to match; * and ? are wildcards. Default: all."`
-	Events       []string `yaml:"events" doc:"Kinds of events to match. Default: data_model_changes."`
-	Models       []string `yaml:"models" doc:"Data models to match, without regard to case; * and ? are wildcards. Default: all."`
-	Operations   []string `yaml:"operations" doc:"CREATE, UPDATE, DELETE. In mode records they restrict what the record became: a deleted record is DELETE, version 1 is CREATE, all else UPDATE. Default: all."`
-	Companies    []string `yaml:"companies" doc:"Company ids to match. Default: all."`
-	Integrations []string `yaml:"integrations" doc:"Integrations to match; * and ? are wildcards. Default: all."`
+	Events       []string `yaml:"events" doc:"Kinds of events to match; * stands for all. Default: data_model_changes."`
+	Models       []string `yaml:"models" doc:"Data models to match, without regard to case; * and ? are wildcards. Restricts data_model_changes only. Default: all."`
+	Operations   []string `yaml:"operations" doc:"CREATE, UPDATE, DELETE. In mode records they restrict what the record became: a deleted record is DELETE, version 1 is CREATE, all else UPDATE. Restricts data_model_changes only. Default: all." enum:"CREATE,UPDATE,DELETE"`
+	Companies    []string `yaml:"companies" doc:"Company ids to match; * and ? are wildcards. Default: all."`
+	Integrations []string `yaml:"integrations" doc:"Integrations to match, without regard to case; * and ? are wildcards. Default: all."`
 	Mode         string   `yaml:"mode" doc:"records delivers the merged state of each record; changes delivers every change as it came." default:"records" enum:"records,changes"`
 	Object       string   `yaml:"object" doc:"Table or object at the destination. Default: the data model in lower case, or events for events without records."`
 	To           []string `yaml:"to" doc:"Destinations." required:"true"`
