@@ -105,7 +105,10 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Client, error) {
 	if err != nil {
 		err = startError(c, err, o.Timeout)
 		client.Kill()
-		return nil, errors.Join(ctx.Err(), fmt.Errorf("start: %w", err))
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("start: %w", err)
 	}
 	return &Client{rpc: rpc, child: c, plugin: client, grace: cmp.Or(o.Grace, defaultGrace)}, nil
 }
