@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice/plugins/destination/serve"
+)
+
+// settings are what an operator writes under config.
+type settings struct {
+	Path      string `json:"path" jsonschema:"minLength=1,description=Directory for the files. It is made when it is not there."`
+	Format    string `json:"format,omitempty" jsonschema:"enum=jsonl,enum=csv,default=jsonl,description=Format of the files."`
+	State     string `json:"state,omitempty" jsonschema:"enum=log,enum=current,default=log,description=log appends every write; current keeps one row per record."`
+	Layout    string `json:"layout,omitempty" jsonschema:"description=Path of a file within the directory. Placeholders: {object} {source} {company_id} {integration} {model} {date} {hour}. Default: {object}.jsonl or {object}.csv."`
+	Delete    string `json:"delete,omitempty" jsonschema:"enum=hard,enum=soft,default=hard,description=With state current: hard takes a deleted row out; soft keeps it with _deleted_at."`
+	Refresh   string `json:"refresh,omitempty" jsonschema:"default=5s,description=With state current: how soon after a write the file is rewritten."`
+	DedupeMiB int64  `json:"dedupe_window_mib,omitempty" jsonschema:"minimum=16,default=64,description=How much of the end of each log is searched for writes that are repeated (MiB)."`
+	OpenFiles int    `json:"open_files,omitempty" jsonschema:"minimum=1,default=128,description=How many files are kept open."`
+}
+
+// options are settings with their defaults, checked.
+type options struct {
+	dir     string
+	csv     bool
+	current bool
+	soft    bool
+	layout  layout
+	refresh time.Duration
+	window  int64
+	open    int
+}
+
+func parseSettings(raw json.RawMessage) (options, error) {
+	s, err := serve.Decode[settings](raw)
+	if err != nil {
+		return options{}, err
+	}
+	o := options{window: 64 << 20, open: 128, refresh: 5 * time.Second}
+	if o.dir, err = filepath.Abs(s.Path); err != nil || s.Path == "" {
+		return options{}, errors.New(`setting "path": give the directory for the files`)
+	}
+	for _, choice := range []struct {
+		name, value, other, def string
+		into                    *bool
+	}{
+		{"format", s.Format, "csv", "jsonl", &o.csv},
+		{"state", s.State, "current", "log", &o.current},
+		{"delete", s.Delete, "soft", "hard", &o.soft},
+	} {
+		switch choice.value {
+		case "", choice.def:
+		case choice.other:
+			*choice.into = true
+		default:
+			return options{}, fmt.Errorf("setting %q: use %s or %s", choice.name, choice.def, choice.other)
+		}
+	}
+	template := s.Layout
+	if template == "" {
+		template = "{object}.jsonl"
+		if o.csv {
+			template = "{object}.csv"
+		}
+	}
+	if o.layout, err = parseLayout(template); err != nil {
+		return options{}, fmt.Errorf("setting %w", err)
+	}
+	if o.current {
+		if o.layout.uses("date", "hour") {
+			return options{}, errors.New("setting layout: state current has one file per object, so {date} and {hour} cannot be used")
+		}
+		if !o.layout.uses("object", "model") {
+			return options{}, errors.New("setting layout: state current needs {object} or {model} in the path, so that objects do not share a file")
+		}
+	}
+	if s.Refresh != "" {
+		if o.refresh, err = time.ParseDuration(s.Refresh); err != nil || o.refresh <= 0 {
+			return options{}, errors.New(`setting "refresh": give a duration such as 5s`)
+		}
+	}
+	if s.DedupeMiB != 0 {
+		if s.DedupeMiB < 16 || s.DedupeMiB > 1<<20 {
+			return options{}, errors.New(`setting "dedupe_window_mib": use 16 or more, so that it covers the largest batch`)
+		}
+		o.window = s.DedupeMiB << 20
+	}
+	if s.OpenFiles != 0 {
+		if s.OpenFiles < 1 {
+			return options{}, errors.New(`setting "open_files": use 1 or more`)
+		}
+		o.open = s.OpenFiles
+	}
+	return o, nil
+}
+
+// logPath is where appended records of a destination with current state go:
+// beside the state, with "log" before the ending.
+func logPath(name string) string {
+	dir, base := path.Split(name)
+	ending := path.Ext(base)
+	return dir + strings.TrimSuffix(base, ending) + ".log" + ending
+}
