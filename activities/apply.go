@@ -11,6 +11,7 @@ import (
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/plugins/destination"
 )
 
 // Transactions on the ledger are kept short, so that an append never waits long
@@ -173,16 +174,9 @@ func (a *Activities) changes(ev event.Event) ([]event.Change, []Unkeyed, error) 
 
 func recordRouter(table *routing.Table) func(*event.Record) []ledger.Want {
 	return func(r *event.Record) []ledger.Want {
-		op := event.Update
-		switch {
-		case r.Deleted():
-			op = event.Delete
-		case r.Version == 1:
-			op = event.Create
-		}
 		matches := table.Records(routing.RecordInput{
 			Source: r.Key.Source, Model: r.Key.Model, CompanyID: r.Key.CompanyID,
-			Integration: r.Key.Integration, Operation: op,
+			Integration: r.Key.Integration, Operation: routing.OperationOf(r),
 		})
 		wants := make([]ledger.Want, len(matches))
 		for i, m := range matches {
@@ -196,14 +190,18 @@ func want(m routing.Match) ledger.Want {
 	return ledger.Want{Destination: m.Destination, Route: m.Route}
 }
 
-// object is the table or object at the destination: what the route says, or the
-// name of the data model in lower case. The route may be gone by now.
-func object(settings *Settings, route, model string) string {
-	if o, ok := settings.Table.Object(route); ok && o != "" {
+// object is the table or object at the destination: what the route says if it
+// is still there and says something, else the data model's name in lower case.
+func object(settings *Settings, route string, mode destination.Mode, model string) string {
+	if o, _ := settings.Table.Object(route); o != "" {
 		return o
 	}
-	if model == "" {
+	switch {
+	case mode == destination.ModeEvents:
 		return "events"
+	case model == "":
+		return "unknown"
+	default:
+		return strings.ToLower(model)
 	}
-	return strings.ToLower(model)
 }

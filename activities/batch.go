@@ -41,7 +41,7 @@ func (a *Activities) batches(settings *Settings, items []ledger.Delivery) ([]gro
 			})
 			continue
 		}
-		k := groupKey{mode, object(settings, item.Route, record.Origin.Model)}
+		k := groupKey{mode, object(settings, item.Route, mode, record.Origin.Model)}
 		i, ok := index[k]
 		if !ok {
 			i = len(groups)

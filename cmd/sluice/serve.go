@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/app"
+)
+
+func newServeCommand(f *shared) *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Receive webhooks and deliver them, until stopped", Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			file, err := f.load(cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			problems := append(file.Diagnostics, app.CheckPlugins(cmd.Context(), file)...)
+			problems.Sort()
+			if len(problems) > 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), problems.Error())
+			}
+			if problems.Err() != nil {
+				return errReported
+			}
+			return app.New(app.Options{File: file, Logger: newLogger(file.Config.Log), Version: version}).Run(cmd.Context())
+		},
+	}
+}
+
+func newLogger(c config.Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/app"
+)
+
+func newValidateCommand(f *shared) *cobra.Command {
+	return &cobra.Command{
+		Use: "validate", Short: "Check the configuration, and every plugin it names, without starting anything", Args: exactArgs(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			file, err := config.Load(f.configPath, os.LookupEnv)
+			if file == nil {
+				return err
+			}
+			problems := append(file.Diagnostics, app.CheckPlugins(cmd.Context(), file)...)
+			problems.Sort()
+			if problems == nil {
+				problems = config.Diagnostics{} // an empty list in JSON, not null
+			}
+			// What is wrong is what this command was asked for: standard output.
+			err = f.show(cmd.OutOrStdout(), problems, func(w io.Writer) {
+				if len(problems) > 0 {
+					fmt.Fprintln(w, problems.Error())
+				}
+				if problems.Err() == nil {
+					c := file.Config
+					fmt.Fprintf(w, "%s: ok (%d sources, %d destinations, %d routes)\n", f.configPath, len(c.Sources), len(c.Destinations), len(c.Routes))
+				}
+			})
+			if err == nil && problems.Err() != nil {
+				err = errReported
+			}
+			return err
+		},
+	}
+}
+
+func newConfigCommand(f *shared) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Look at the configuration and its language"}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "schema", Short: "Print the JSON Schema of the configuration, for editors", Args: exactArgs(0),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				_, err := cmd.OutOrStdout().Write(config.Schema())
+				return err
+			},
+		},
+		&cobra.Command{
+			Use: "show", Short: "Print the effective configuration, secrets masked", Args: exactArgs(0),
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				file, err := f.load(cmd.ErrOrStderr())
+				if err != nil {
+					return err
+				}
+				out, err := file.Config.RedactedYAML()
+				if err != nil {
+					return errors.Join(errors.New("print the configuration"), err)
+				}
+				_, err = cmd.OutOrStdout().Write(out)
+				return err
+			},
+		},
+	)
+	return cmd
+}

@@ -1,0 +1,231 @@
+// Package app builds every part of a running Sluice, starts them in the
+// direction of the data's way and stops them in reverse. It is the only place
+// that knows all types. Start returns when webhooks are accepted; Temporal may
+// come up later, events wait in the ledger.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.temporal.io/sdk/client"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/dispatch"
+	"github.com/sluicehq/sluice/internal/endpoint"
+	"github.com/sluicehq/sluice/internal/ledger/sqlite"
+	"github.com/sluicehq/sluice/internal/worker"
+	"github.com/sluicehq/sluice/plugins/host"
+)
+
+// Options are what [New] needs.
+type Options struct {
+	File    *config.File
+	Logger  *slog.Logger
+	Version string
+}
+
+// App is one running Sluice.
+type App struct {
+	file    *config.File
+	conf    *config.Config
+	log     *slog.Logger
+	version string
+
+	metrics    *prometheus.Registry
+	ledger     *sqlite.Ledger
+	host       *host.Host
+	settings   atomic.Pointer[activities.Settings]
+	passes     *dispatch.Passes
+	pauses     *worker.Pauses
+	activities *activities.Activities
+	dispatcher *dispatch.Dispatcher
+	webhooks   *endpoint.Server
+	admin      *endpoint.Server
+
+	temporal temporalState
+	fatal    chan error // capacity 1: something cannot go on
+
+	stopOnce sync.Once
+	stopErr  error
+	teardown []step // run last in, first out
+}
+
+// step is one named part of the teardown.
+type step struct {
+	name string
+	stop func(ctx context.Context) error
+}
+
+// New returns an App that has opened nothing yet.
+func New(o Options) *App {
+	return &App{
+		file: o.File, conf: o.File.Config, log: o.Logger, version: o.Version,
+		metrics: prometheus.NewRegistry(),
+		fatal:   make(chan error, 1),
+	}
+}
+
+func (a *App) onStop(name string, stop func(ctx context.Context) error) {
+	a.teardown = append(a.teardown, step{name, stop})
+}
+
+// Start opens the ledger, starts the plugins and accepts webhooks. What it
+// started is stopped again if it fails.
+func (a *App) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	a.ledger, err = sqlite.Open(ctx, sqlite.Options{
+		Dir: a.conf.DataDir, DedupWindow: a.conf.Ledger.DedupWindow, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
+
+	if err := a.startPlugins(ctx); err != nil {
+		return err
+	}
+	if err := a.buildDelivery(ctx); err != nil {
+		return err
+	}
+	if err := a.listen(); err != nil {
+		return err
+	}
+	a.background(ctx, "temporal", a.runTemporal)
+	a.background(ctx, "retention", a.runRetention)
+	return nil
+}
+
+// background runs a part until the teardown reaches it.
+func (a *App) background(ctx context.Context, name string, run func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	a.onStop(name, func(ctx context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("did not end in time: %w", context.Cause(ctx))
+		}
+	})
+}
+
+// buildDelivery makes everything between ledger and plugins; nothing runs yet.
+func (a *App) buildDelivery(ctx context.Context) error {
+	settings, err := a.buildSettings(ctx)
+	if err != nil {
+		return err
+	}
+	a.settings.Store(settings)
+	a.pauses, err = worker.NewPauses(ctx, a.ledger, checker{a.host}, a.log)
+	if err != nil {
+		return fmt.Errorf("read pauses: %w", err)
+	}
+	a.passes = dispatch.NewPasses(a.pauses.Paused)
+	a.activities = activities.New(activities.Options{
+		Store: a.ledger, Writer: a.host, Payloads: payloads(), Passes: a.passes,
+		Settings: a.settings.Load, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+	})
+	a.dispatcher = dispatch.New(dispatch.Options{
+		Store:   a.ledger,
+		Starter: &dispatch.TemporalStarter{Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue},
+		Passes:  a.passes,
+		Configured: func(destination string) bool {
+			_, ok := a.settings.Load().Destinations[destination]
+			return ok
+		},
+		Logger:      a.log,
+		MaxEvents:   a.conf.Dispatch.MaxEventsPerWorkflow,
+		MaxInFlight: a.conf.Dispatch.MaxInFlight,
+	})
+	a.metrics.MustRegister(&ledgerCollector{ledger: a.ledger, log: a.log})
+	return nil
+}
+
+// Run starts, waits until the context ends or something cannot go on, and stops.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case err = <-a.fatal:
+		a.log.Error("cannot go on", "err", err)
+	}
+	return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// Stop stops everything, in reverse, within the configured time. It may be
+// called more than once.
+func (a *App) Stop(ctx context.Context) error {
+	a.stopOnce.Do(func() {
+		// Twice: once for requests and deliveries under way, once for the parts.
+		ctx, cancel := context.WithTimeoutCause(ctx, 2*a.conf.Server.ShutdownTimeout, errors.New("server.shutdown_timeout is over"))
+		defer cancel()
+		var problems []error
+		for i := len(a.teardown) - 1; i >= 0; i-- {
+			if err := a.teardown[i].stop(ctx); err != nil {
+				problems = append(problems, fmt.Errorf("stop %s: %w", a.teardown[i].name, err))
+			}
+		}
+		a.stopErr = errors.Join(problems...)
+	})
+	return a.stopErr
+}
+
+func (a *App) fail(err error) {
+	select {
+	case a.fatal <- err:
+	default:
+	}
+}
+
+// Endpoint is the address that takes webhooks, once started.
+func (a *App) Endpoint() net.Addr { return a.webhooks.Addr() }
+
+// Admin is the address of the admin listener, once started.
+func (a *App) Admin() net.Addr { return a.admin.Addr() }
+
+// temporalState is the connection to Temporal, which comes and goes.
+type temporalState struct {
+	current atomic.Pointer[link]
+	problem atomic.Pointer[string]
+}
+
+// link is a connection to a Temporal server.
+type link struct {
+	client  client.Client
+	address string
+	ui      string
+}
+
+func (t *temporalState) client() client.Client {
+	if c := t.current.Load(); c != nil {
+		return c.client
+	}
+	return nil
+}
+
+const retryTemporal = 2 * time.Second

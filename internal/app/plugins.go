@@ -1,0 +1,165 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/routing"
+	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/host"
+)
+
+// Bounds of a batch when neither the plugin nor the configuration sets them.
+const (
+	defaultBatchRecords = 1000
+	defaultBatchBytes   = 8 << 20
+)
+
+// PluginDirs returns the directories to look for plugins in: the configured
+// ones, or the folder plugins beside the running binary.
+func PluginDirs(c *config.Config) []string {
+	if len(c.PluginDirs) > 0 {
+		return c.PluginDirs
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return []string{"plugins"}
+	}
+	if real, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = real
+	}
+	return []string{filepath.Join(filepath.Dir(exe), "plugins")}
+}
+
+// CheckPlugins reports what only the plugins can know about a configuration:
+// whether each exists, starts, and accepts its settings. It starts every plugin
+// for a moment.
+func CheckPlugins(ctx context.Context, f *config.File) config.Diagnostics {
+	names := slices.Sorted(maps.Keys(f.Config.Destinations))
+	dirs := PluginDirs(f.Config)
+	found := make([]config.Diagnostics, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { found[i] = checkPlugin(ctx, f, dirs, name) })
+	}
+	wg.Wait()
+	return slices.Concat(found...)
+}
+
+func checkPlugin(ctx context.Context, f *config.File, dirs []string, name string) config.Diagnostics {
+	d := f.Config.Destinations[name]
+	path := []any{"destinations", name, "plugin"}
+	if d.Plugin == "" {
+		return nil // reported as missing already
+	}
+	file, err := host.Find(dirs, d.Plugin)
+	if missing, ok := errors.AsType[*host.NotFoundError](err); ok {
+		hint := "put " + host.Prefix + d.Plugin + " into one of: " + strings.Join(missing.Dirs, ", ")
+		if len(missing.Available) > 0 {
+			hint = "available: " + strings.Join(missing.Available, ", ")
+		}
+		return config.Diagnostics{f.Diagnose(path, hint, "no plugin named %q", d.Plugin)}
+	}
+	if err != nil {
+		return config.Diagnostics{f.Diagnose(path, "", "%v", err)}
+	}
+	if d.SHA256 != "" && !strings.EqualFold(d.SHA256, file.SHA256) {
+		return config.Diagnostics{f.Diagnose([]any{"destinations", name, "sha256"}, "if you trust the file, pin "+file.SHA256, "%s has another checksum", file.Path)}
+	}
+	description, err := host.Inspect(ctx, file.Path)
+	if err != nil {
+		return config.Diagnostics{f.Diagnose(path, "", "the plugin does not start: %v", err)}
+	}
+	return f.CheckSettings(name, description.ConfigSchema)
+}
+
+// startPlugins starts one process for each destination. One that cannot be used
+// at all, or refuses its settings, keeps Sluice from starting; one that fails for
+// another reason is tried again while events wait.
+func (a *App) startPlugins(ctx context.Context) error {
+	a.host = host.New(host.Options{
+		Dirs: PluginDirs(a.conf), Logger: a.log, StopTimeout: a.conf.Server.ShutdownTimeout,
+	})
+	a.onStop("plugins", a.host.Stop)
+
+	names := slices.Sorted(maps.Keys(a.conf.Destinations))
+	problems := make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { problems[i] = a.startPlugin(ctx, name) })
+	}
+	wg.Wait()
+	return errors.Join(problems...)
+}
+
+func (a *App) startPlugin(ctx context.Context, name string) error {
+	d := a.conf.Destinations[name]
+	settings, err := d.SettingsJSON()
+	if err != nil {
+		return fmt.Errorf("destination %s: settings: %w", name, err)
+	}
+	err = a.host.Start(ctx, host.Spec{
+		Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env,
+	})
+	if err == nil {
+		return nil
+	}
+	running := slices.ContainsFunc(a.host.Status(), func(s host.Status) bool { return s.Destination == name })
+	failure, refused := errors.AsType[*destination.Failure](err)
+	if !running || refused && failure.Kind == destination.Misconfigured {
+		return err
+	}
+	a.log.Warn("destination does not start yet", "destination", name, "err", err)
+	return nil
+}
+
+// buildSettings compiles what the activities know of the configuration.
+func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
+	table, err := routing.Compile(a.conf.Routes)
+	if err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	s := &activities.Settings{
+		Revision: a.file.Revision, Table: table,
+		Destinations: make(map[string]activities.Destination, len(a.conf.Destinations)),
+	}
+	for name, d := range a.conf.Destinations {
+		limits, err := a.host.Describe(ctx, name)
+		if err != nil {
+			a.log.Debug("describe destination", "destination", name, "err", err) // it is being restarted: defaults do
+		}
+		records := cmp.Or(limits.MaxBatchRecords, defaultBatchRecords)
+		if d.MaxBatch > 0 {
+			records = min(records, d.MaxBatch)
+		}
+		s.Destinations[name] = activities.Destination{
+			MaxBatchRecords: records,
+			MaxBatchBytes:   cmp.Or(limits.MaxBatchBytes, defaultBatchBytes),
+			Timeout:         d.Timeout,
+			WritesPerSecond: float64(d.RateLimit),
+			InitialInterval: d.Retry.InitialInterval, Coefficient: d.Retry.Coefficient,
+			MaxInterval: d.Retry.MaxInterval, MaxElapsed: d.Retry.MaxElapsed,
+		}
+	}
+	return s, nil
+}
+
+// checker tests a paused destination. One that cannot be tested is tried.
+type checker struct{ host *host.Host }
+
+func (c checker) Check(ctx context.Context, name string) error {
+	if err := c.host.Check(ctx, name); err != nil && !errors.Is(err, host.ErrNotSupported) {
+		return err
+	}
+	return nil
+}

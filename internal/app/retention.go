@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+const pruneEvery = time.Hour
+
+// runRetention removes old events from time to time.
+func (a *App) runRetention(ctx context.Context) {
+	for {
+		if keep := a.conf.Ledger.Retention; keep > 0 {
+			pruned, err := a.ledger.Prune(ctx, time.Now().Add(-keep))
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil:
+				a.log.Error("remove old events", "err", err)
+			case pruned.Events > 0:
+				a.log.Info("old events removed", "events", pruned.Events, "deliveries", pruned.Deliveries)
+			}
+		}
+		sleep(ctx, pruneEvery)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// ledgerCollector reads gauges from the ledger when metrics are asked for.
+type ledgerCollector struct {
+	ledger ledger.Reader
+	log    *slog.Logger
+}
+
+var (
+	backlogEvents  = prometheus.NewDesc("sluice_backlog_events", "Accepted events that are not merged yet.", nil, nil)
+	backlogSeconds = prometheus.NewDesc("sluice_backlog_age_seconds", "Age of the oldest accepted event that is not merged yet.", nil, nil)
+	deliveries     = prometheus.NewDesc("sluice_deliveries", "Deliveries by state: waiting, delivered or dead.", []string{"destination", "state"}, nil)
+	paused         = prometheus.NewDesc("sluice_destination_paused", "1 while the destination is paused.", []string{"destination"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{backlogEvents, backlogSeconds, deliveries, paused} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *ledgerCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	b, err := c.ledger.Backlog(ctx)
+	if err != nil {
+		c.log.Error("read the backlog for metrics", "err", err)
+		return
+	}
+	age := 0.0
+	if !b.Oldest.IsZero() {
+		age = time.Since(b.Oldest).Seconds()
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(backlogEvents, float64(b.Events))
+	gauge(backlogSeconds, age)
+	states, err := c.ledger.DestinationStates(ctx)
+	if err != nil {
+		c.log.Error("count deliveries for metrics", "err", err)
+		return
+	}
+	for _, s := range states {
+		gauge(deliveries, float64(s.Waiting), s.Destination, "waiting")
+		gauge(deliveries, float64(s.Delivered), s.Destination, "delivered")
+		gauge(deliveries, float64(s.Dead), s.Destination, "dead")
+		isPaused := 0.0
+		if s.Pause != nil {
+			isPaused = 1
+		}
+		gauge(paused, isPaused, s.Destination)
+	}
+}

@@ -1,0 +1,148 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/embedded"
+	"github.com/sluicehq/sluice/internal/worker"
+	"github.com/sluicehq/sluice/workflows"
+)
+
+// runTemporal starts the embedded server or connects to the cluster, then runs
+// workers and dispatcher until the context ends. Whatever is not there yet is
+// tried again: the endpoint accepts events meanwhile.
+func (a *App) runTemporal(ctx context.Context) {
+	var server *embedded.Server
+	if a.conf.Temporal.Address == "" {
+		var err error
+		if server, err = a.startEmbedded(ctx); err != nil {
+			if ctx.Err() == nil {
+				a.fail(err)
+			}
+			return
+		}
+		defer a.stopEmbedded(server)
+	}
+	for warned := false; ctx.Err() == nil; {
+		err := a.work(ctx, server)
+		if err == nil {
+			return
+		}
+		problem := err.Error()
+		a.temporal.problem.Store(&problem)
+		if !warned {
+			a.log.Warn("temporal cannot be used yet, events wait in the ledger", "err", err)
+			warned = true
+		}
+		sleep(ctx, retryTemporal)
+	}
+}
+
+func (a *App) startEmbedded(ctx context.Context) (*embedded.Server, error) {
+	t := a.conf.Temporal
+	return embedded.Start(ctx, embedded.Options{
+		Dir: a.conf.DataDir, Listen: t.Embedded.Listen, UI: t.Embedded.UI, Namespace: t.Namespace,
+		Retention: t.Embedded.Retention, Logger: a.log, SearchAttributes: workflows.SearchAttributes(),
+	})
+}
+
+func (a *App) stopEmbedded(server *embedded.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), a.conf.Server.ShutdownTimeout)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		a.log.Warn("stop the embedded temporal", "err", err)
+	}
+}
+
+// work connects, and returns nil when the context ended after it had worked.
+func (a *App) work(ctx context.Context, server *embedded.Server) error {
+	t := a.conf.Temporal
+	conn := &link{address: t.Address, ui: t.UI}
+	if server != nil {
+		conn.address, conn.ui = server.Address(), server.UIURL()
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	c, err := worker.Dial(dialCtx, connection(t, conn.address, a.log))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if server == nil {
+		missing, err := worker.Missing(dialCtx, c, t.Namespace, workflows.SearchAttributes())
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			return fmt.Errorf("namespace %q has no search attributes %v: run sluice setup", t.Namespace, missing)
+		}
+	}
+	conn.client = c
+
+	workers := worker.New(worker.Options{
+		Client: c, TaskQueue: t.TaskQueue, Activities: a.activities, Destinations: a.queues(),
+		StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { a.fail(fmt.Errorf("temporal worker: %w", err)) },
+		Logger: a.log,
+	})
+	if err := workers.Start(a.pauses.Paused); err != nil {
+		workers.Stop()
+		return err
+	}
+	defer workers.Stop()
+	a.temporal.current.Store(conn)
+	a.temporal.problem.Store(new(string))
+	a.log.Info("temporal is ready", "address", conn.address, "namespace", t.Namespace, "ui", conn.ui)
+
+	pauses := make(chan struct{})
+	go func() {
+		defer close(pauses)
+		a.pauses.Run(ctx, workers)
+	}()
+	a.dispatcher.Run(ctx)
+	<-pauses
+	return nil
+}
+
+// connection turns the configuration of Temporal into what the worker package
+// dials.
+func connection(t config.Temporal, address string, log *slog.Logger) worker.Connection {
+	c := worker.Connection{Address: address, Namespace: t.Namespace, APIKey: t.APIKey, Logger: log}
+	if t.TLS != nil {
+		c.TLS = &worker.TLS{CA: t.TLS.CA, Cert: t.TLS.Cert, Key: t.TLS.Key, ServerName: t.TLS.ServerName}
+	}
+	return c
+}
+
+func (a *App) queues() map[string]worker.Queue {
+	out := make(map[string]worker.Queue, len(a.conf.Destinations))
+	for name, d := range a.conf.Destinations {
+		out[name] = worker.Queue{Concurrency: d.Concurrency, WritesPerSecond: float64(d.RateLimit)}
+	}
+	return out
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// SetupTemporal registers what Sluice needs on a cluster and returns the names
+// of the search attributes that were missing.
+func SetupTemporal(ctx context.Context, c *config.Config, log *slog.Logger, limit time.Duration) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cl, err := worker.Dial(ctx, connection(c.Temporal, c.Temporal.Address, log))
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return worker.Setup(ctx, cl, c.Temporal.Namespace, workflows.SearchAttributes())
+}
