@@ -63,7 +63,7 @@ type Ledger struct {
 // Temporal says which Temporal drives the deliveries.
 type Temporal struct {
 	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
-	Namespace string       `yaml:"namespace" doc:"Namespace on the cluster." default:"default"`
+	Namespace string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
 	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
 	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
 	UI        string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`

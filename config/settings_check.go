@@ -21,7 +21,7 @@ const schemaURL = "plugin:///settings.json"
 //
 // What ${…} brings in is text. Where the schema wants a number or a boolean
 // there and the text is one, CheckSettings makes it one in f.Config, so call it
-// before SettingsJSON and not concurrently.
+// before SettingsJSON. Different destinations may be checked concurrently.
 func (f *File) CheckSettings(destination string, schema json.RawMessage) Diagnostics {
 	d, ok := f.Config.Destinations[destination]
 	base := []any{"destinations", destination, "config"}

@@ -60,6 +60,17 @@ func (t *Table) match(mode Mode, in EventInput) []Match {
 	return out
 }
 
+// Object returns the object that the route by that name sets, "" if it leaves it
+// to the default. ok is false when the table has no such route.
+func (t *Table) Object(route string) (object string, ok bool) {
+	for i := range t.routes {
+		if t.routes[i].name == route {
+			return t.routes[i].object, true
+		}
+	}
+	return "", false
+}
+
 // objectFor is the route's object, or the default for what is delivered.
 func (r *route) objectFor(mode Mode, model string) string {
 	switch {
