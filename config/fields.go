@@ -70,6 +70,10 @@ func kindName(t reflect.Type, format string) string {
 		return "list of mappings, or none"
 	case format == "bytes":
 		return "size"
+	case format == "address":
+		return "address"
+	case format == "sha256":
+		return "checksum"
 	}
 	switch t.Kind() {
 	case reflect.String:

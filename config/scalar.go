@@ -66,8 +66,10 @@ func isNumeric(t reflect.Type) bool {
 
 func article(f field) string {
 	switch k := f.kindOf(); k {
-	case "whole number", "number", "duration", "size":
+	case "whole number", "number", "duration", "size", "checksum":
 		return "a " + k
+	case "address":
+		return "an address"
 	default:
 		return k
 	}
