@@ -118,8 +118,9 @@ func (d *files) group(b *destination.Batch, results []destination.Result) map[st
 	groups := map[string][]int{}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if (r.Operation == destination.Append) != d.appends(b) || r.Operation == "" {
-			results[i] = rejected("INVALID_RECORD", errors.New("the record's operation does not fit the mode of its batch"))
+		merged := r.Operation == destination.Upsert || r.Operation == destination.Delete
+		if d.appends(b) && r.Operation != destination.Append || !d.appends(b) && !merged {
+			results[i] = rejected("INVALID_RECORD", errors.New("the record's operation does not fit the mode of its batch; is the plugin too old?"))
 			continue
 		}
 		name := d.name(b, r)
@@ -146,8 +147,17 @@ func (d *files) writeFile(root *os.Root, name string, b *destination.Batch, plac
 		if err := t.write(b, places, results); err != nil {
 			return err
 		}
-		if c, ok := t.(*current); ok && c.grown() {
-			// The write is safe in the journal, whatever comes of this.
+		c, ok := t.(*current)
+		if !ok {
+			return nil
+		}
+		// The write is safe in the journal, whatever comes of this.
+		if d.options.refresh == 0 {
+			if err := c.flush(); err != nil {
+				warn("a file could not be rewritten; it stays as it was until that works", err)
+			}
+		}
+		if c.grown() {
 			if err := c.finish(); err != nil {
 				warn("the journal could not be compacted; it keeps growing until that works", err)
 			}

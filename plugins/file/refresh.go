@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// retryPause is how often what could not be rewritten is tried again when every
+// write rewrites its file by itself.
+const retryPause = 5 * time.Second
+
 // refresher rewrites current-state files soon after writes, and those that an
 // earlier process left behind.
 type refresher struct {
@@ -22,7 +26,11 @@ func startRefresher(d *files) *refresher {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &refresher{cancel: cancel}
 	r.done.Go(func() {
-		every := time.NewTicker(d.options.refresh)
+		pause := d.options.refresh
+		if pause == 0 { // only what went wrong, and what an earlier process left
+			pause = retryPause
+		}
+		every := time.NewTicker(pause)
 		defer every.Stop()
 		recovered := false
 		for {

@@ -19,7 +19,7 @@ type settings struct {
 	State     string `json:"state,omitempty" jsonschema:"enum=log,enum=current,default=log,description=log appends every write; current keeps one row per record."`
 	Layout    string `json:"layout,omitempty" jsonschema:"description=Path of a file within the directory. Placeholders: {object} {source} {company_id} {integration} {model} {date} {hour}. Default: {object}.jsonl or {object}.csv."`
 	Delete    string `json:"delete,omitempty" jsonschema:"enum=hard,enum=soft,default=hard,description=With state current: hard takes a deleted row out; soft keeps it with _deleted_at."`
-	Refresh   string `json:"refresh,omitempty" jsonschema:"default=5s,description=With state current: how soon after a write the file is rewritten."`
+	Refresh   string `json:"refresh,omitempty" jsonschema:"default=5s,description=With state current: how soon after a write the file is rewritten; 0s = before the write is answered."`
 	DedupeMiB int64  `json:"dedupe_window_mib,omitempty" jsonschema:"minimum=16,default=64,description=How much of the end of each log is searched for writes that are repeated (MiB)."`
 	OpenFiles int    `json:"open_files,omitempty" jsonschema:"minimum=1,default=128,description=How many files are kept open."`
 }
@@ -80,7 +80,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 		}
 	}
 	if s.Refresh != "" {
-		if o.refresh, err = time.ParseDuration(s.Refresh); err != nil || o.refresh <= 0 {
+		if o.refresh, err = time.ParseDuration(s.Refresh); err != nil || o.refresh < 0 {
 			return options{}, errors.New(`setting "refresh": give a duration such as 5s`)
 		}
 	}
