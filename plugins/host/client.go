@@ -28,10 +28,11 @@ const exitNotice = 2 * time.Second
 // Check and DryRun, that runs elsewhere. Nothing restarts it. Most callers want
 // a [Host] instead; Client serves tests and tools.
 type Client struct {
-	rpc    *wire.Client
-	child  *child
-	plugin *plugin.Client
-	grace  time.Duration
+	rpc     *wire.Client
+	child   *child
+	plugin  *plugin.Client
+	printed *lineLogger
+	grace   time.Duration
 }
 
 // Describe implements [destination.Destination].
@@ -93,6 +94,7 @@ func (c *Client) Close(ctx context.Context) {
 	}
 	<-c.child.done
 	c.plugin.Kill() // closes the connection and waits for go-plugin's goroutines
+	c.printed.end()
 }
 
 // explain says of a lost connection that the process ended, if it did.

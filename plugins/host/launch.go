@@ -78,10 +78,8 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Client, error) {
 	}
 	cmd := exec.Command(path)
 	cmd.Dir = o.Dir
-	cmd.Stderr = &lineLogger{log: o.Logger, plain: slog.LevelInfo, most: slog.LevelError}
-	c := newChild(cmd)
-
-	printed := &lineLogger{log: o.Logger, plain: slog.LevelInfo, most: slog.LevelError}
+	printed, stderr := newLineLogger(o.Logger), newLineLogger(o.Logger)
+	c := newChild(cmd, stderr)
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Plugins(nil),
@@ -110,7 +108,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Client, error) {
 		}
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	return &Client{rpc: rpc, child: c, plugin: client, grace: cmp.Or(o.Grace, defaultGrace)}, nil
+	return &Client{rpc: rpc, child: c, plugin: client, printed: printed, grace: cmp.Or(o.Grace, defaultGrace)}, nil
 }
 
 func connect(client *plugin.Client) (*wire.Client, error) {

@@ -28,12 +28,21 @@ type lineLogger struct {
 	mu      sync.Mutex
 	line    []byte
 	panicky bool
+	ended   bool
+}
+
+// newLineLogger returns a lineLogger for the output of a plugin.
+func newLineLogger(log *slog.Logger) *lineLogger {
+	return &lineLogger{log: log, plain: slog.LevelInfo, most: slog.LevelError}
 }
 
 // Write implements io.Writer. It never fails: a plugin must not block on its log.
 func (l *lineLogger) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.ended {
+		return len(p), nil
+	}
 	for rest := p; len(rest) > 0; {
 		part, after, ended := bytes.Cut(rest, []byte("\n"))
 		rest = after
@@ -44,6 +53,14 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
+}
+
+// end logs a last line that was not ended. Later writes are dropped.
+func (l *lineLogger) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.emit(l.line)
+	l.line, l.ended = nil, true
 }
 
 func (l *lineLogger) emit(line []byte) {

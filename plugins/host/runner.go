@@ -24,14 +24,16 @@ type child struct {
 	lifeline *os.File // the host's end of the plugin's standard input
 	stdout   *io.PipeReader
 	out      *io.PipeWriter
+	stderr   *lineLogger
 	pid      atomic.Int64
 	killed   atomic.Bool
 	done     chan struct{} // closed when the process has ended
 	cause    error         // how it ended; set before done is closed
 }
 
-func newChild(cmd *exec.Cmd) *child {
-	c := &child{cmd: cmd, done: make(chan struct{})}
+func newChild(cmd *exec.Cmd, stderr *lineLogger) *child {
+	c := &child{cmd: cmd, stderr: stderr, done: make(chan struct{})}
+	cmd.Stderr = stderr
 	c.stdout, c.out = io.Pipe()
 	cmd.Stdout = c.out
 	cmd.WaitDelay = outputDelay
@@ -71,6 +73,7 @@ func (c *child) wait() {
 		c.cause = err
 	}
 	_ = c.lifeline.Close()
+	c.stderr.end()
 	close(c.done) // before the end of the output, on which go-plugin acts
 	_ = c.out.Close()
 }

@@ -1,0 +1,57 @@
+// Package hosttest helps the tests of plugins to run them as Sluice does: as
+// child processes. It is for tests only.
+package hosttest
+
+import (
+	"context"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/plugins/host"
+)
+
+// Build builds the main package pkg (a path as `go build` takes it, "." for the
+// package under test) and returns the plugin's file, which lives as long as t.
+func Build(t *testing.T, pkg, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), host.Prefix+name)
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return path
+}
+
+// Plugin is a destination in a child process. Close stops the process.
+type Plugin struct {
+	*host.Client
+}
+
+// Close implements io.Closer.
+func (p *Plugin) Close() error {
+	p.Client.Close(context.Background())
+	return nil
+}
+
+// Open starts the plugin at path and stops it with t. Its log goes to t's.
+func Open(t *testing.T, path string) *Plugin {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{
+		// The time says nothing in a test.
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	c, err := host.Open(t.Context(), path, host.OpenOptions{Logger: log})
+	if err != nil {
+		t.Fatalf("%s: %v", strings.TrimPrefix(filepath.Base(path), host.Prefix), err)
+	}
+	p := &Plugin{Client: c}
+	t.Cleanup(func() { p.Client.Close(context.Background()) })
+	return p
+}
