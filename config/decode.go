@@ -120,13 +120,13 @@ func (d *decoder) structure(n *yaml.Node, path []any, v reflect.Value, f field) 
 		seen[k.Value] = true
 		d.value(value, p, v.Field(fields[i].index), fields[i])
 	})
-	for _, u := range unknowns {
-		var free []string
-		for _, f := range fields {
-			if !seen[f.key] {
-				free = append(free, f.key)
-			}
+	var free []string // settings that an unknown key may stand for
+	for _, f := range fields {
+		if !seen[f.key] {
+			free = append(free, f.key)
 		}
+	}
+	for _, u := range unknowns {
 		hint := ""
 		if c, ok := nearest(u.key.Value, free); ok {
 			excused = append(excused, c)

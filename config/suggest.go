@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // nearest returns the candidate that word is probably a misspelling of.
@@ -22,7 +23,12 @@ func nearest(word string, candidates []string) (string, bool) {
 
 // fold makes dataDir, data-dir and data_dir the same word.
 func fold(s string) string {
-	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
+	return strings.Map(func(c rune) rune {
+		if c == '_' || c == '-' {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, s)
 }
 
 // distance is the number of characters to insert, delete, replace or swap with

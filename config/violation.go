@@ -17,6 +17,9 @@ func violation(k jsonschema.ErrorKind, value any, isReference bool) (problem, hi
 	case *kind.Type:
 		if k.Got == "string" && slices.ContainsFunc(k.Want, func(w string) bool { return w != "string" && w != "array" && w != "object" }) && !isReference {
 			hint = "remove the quotes, if there are any"
+			if slices.Contains(k.Want, "boolean") {
+				hint = "write true or false, without quotes"
+			}
 		} else if k.Got != "string" && slices.Equal(k.Want, []string{"string"}) {
 			hint = "quote it if it is meant as text"
 		}
