@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func Schema[T any]() json.RawMessage {
 func Decode[T any](settings json.RawMessage) (T, error) {
 	var v, zero T
 	t := structType[T]()
-	if len(bytes.TrimSpace(settings)) == 0 {
+	if text := bytes.TrimSpace(settings); len(text) == 0 || string(text) == "null" {
 		settings = json.RawMessage("{}")
 	}
 	if err := checkNames(t, "", settings); err != nil {
@@ -75,6 +76,9 @@ func settingError(err error) error {
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("settings are not JSON (at byte %d)", e.Offset)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("settings are not JSON (they end too early)")
 	}
 	text := err.Error()
 	if name, ok := strings.CutPrefix(text, "json: unknown field "); ok {
@@ -122,7 +126,7 @@ func checkNames(t reflect.Type, path string, raw json.RawMessage) error {
 		return nil // of the wrong type: Decode says so
 	}
 	known := map[string]reflect.StructField{}
-	var names []string
+	var names, missing []string
 	for _, f := range reflect.VisibleFields(t) {
 		tag, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if !f.IsExported() || tag == "-" || f.Anonymous && tag == "" {
@@ -133,23 +137,27 @@ func checkNames(t reflect.Type, path string, raw json.RawMessage) error {
 		}
 		known[tag] = f
 		names = append(names, tag)
-		required := !slices.ContainsFunc(strings.Split(options, ","), func(o string) bool {
+		optional := slices.ContainsFunc(strings.Split(options, ","), func(o string) bool {
 			return o == "omitempty" || o == "omitzero"
 		})
-		if _, ok := members[tag]; required && !ok {
-			return fmt.Errorf("setting %q is required", path+tag)
+		if _, ok := members[tag]; !ok && !optional {
+			missing = append(missing, tag)
 		}
 	}
-	for name, value := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		f, ok := known[name]
 		if !ok {
 			return fmt.Errorf("unknown setting %q (known: %s)", path+name, strings.Join(names, ", "))
 		}
+		value := members[name]
 		if f.Type.Kind() == reflect.Struct && !reflect.PointerTo(f.Type).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 			if err := checkNames(f.Type, path+name+".", value); err != nil {
 				return err
 			}
 		}
+	}
+	if len(missing) > 0 { // after the unknown ones: a misspelt name is both
+		return fmt.Errorf("setting %q is required", path+missing[0])
 	}
 	return nil
 }
