@@ -18,7 +18,7 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', c)
 		case c == '\n':
 			dst = append(dst, '\\', 'n')
-		case c < 0x20:
+		case c < 0x20: // valid, though not the shortest form: receivers must cope
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
 			dst = append(dst, c)

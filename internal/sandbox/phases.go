@@ -201,14 +201,18 @@ func (e *emitter) full(s *Sync) {
 	c := e.c
 	c.build()
 	doomed := c.doomed(e.wants)
-	isDoomed := setOf(doomed)
+	// Gone from the platform now, so that nothing new refers to them; the
+	// webhooks say so at the end.
+	for _, r := range doomed {
+		r.remove()
+	}
 	e.begin(s, true)
 	created := e.grow(1 + c.opts.Records/200)
 	c.touched = nil // all is resent below
 	for _, model := range models {
 		var resent []change
 		for _, r := range c.byModel[model] {
-			if r.deleted || r.once || isDoomed[r] || created.has(r) {
+			if r.deleted || r.once || created.has(r) {
 				continue
 			}
 			if c.chance(20) {
@@ -225,21 +229,12 @@ func (e *emitter) full(s *Sync) {
 		for _, r := range doomed {
 			if r.model == model {
 				gone = append(gone, change{r, c.obituary(r)})
-				r.remove()
 			}
 		}
 		e.changes(model, opDelete, gone)
 	}
 	c.buried = append(c.buried, doomed...)
 	e.complete()
-}
-
-func setOf(records []*record) map[*record]bool {
-	set := make(map[*record]bool, len(records))
-	for _, r := range records {
-		set[r] = true
-	}
-	return set
 }
 
 // rotate starts the fields elsewhere: the order of keys says nothing.
@@ -251,9 +246,15 @@ func (c *company) rotate(fields []field) []field {
 // obituary is what a DELETE says of its record: the id, sometimes a little more.
 func (c *company) obituary(r *record) []field {
 	out := []field{r.fields[0]}
-	if r.model != journalLines && c.chance(2) {
-		c.w.time("rootfi_deleted_at", c.now)
-		out = append(out, c.w.take()...)
+	if r.model == journalLines {
+		return out
+	}
+	c.w.time("rootfi_deleted_at", c.now)
+	deletedAt := c.w.take()
+	r.set(deletedAt)
+	r.changedAt = c.now
+	if c.chance(2) {
+		out = append(out, deletedAt...)
 	}
 	return out
 }
@@ -287,7 +288,10 @@ func (c *company) doomed(wants func(model string) bool) []*record {
 // unlist keeps new payments away from documents that are about to go, and
 // reopens the documents whose payments go.
 func (c *company) unlist(gone []*record) {
-	set := setOf(gone)
+	set := make(map[*record]bool, len(gone))
+	for _, r := range gone {
+		set[r] = true
+	}
 	isGone := func(r *record) bool { return set[r] }
 	for _, model := range []string{invoices, bills} {
 		c.unpaid[model] = slices.DeleteFunc(c.unpaid[model], isGone)
@@ -333,6 +337,9 @@ func (e *emitter) revival(s *Sync) {
 		}
 		n++
 		r.revive()
+		if r.model != journalLines {
+			c.w.literal("rootfi_deleted_at", "null")
+		}
 		fields := c.mutate(r)
 		if c.chance(3) {
 			revived[r.model] = append(revived[r.model], change{r, r.fields})

@@ -15,8 +15,8 @@ type Record struct {
 	PlatformID  string `json:"platform_id"`
 	Deleted     bool   `json:"deleted"`
 	// Fields holds the newest value of every field that was said since the last
-	// DELETE, in canonical form (no white space, object keys sorted, numbers as
-	// sent); platform_id is one of them. Of a deleted record: the last value
+	// DELETE, in canonical form (no white space, object keys sorted, shortest
+	// escapes, numbers as sent); platform_id is one of them. Of a deleted record: the last value
 	// ever said of each field.
 	Fields map[string]json.RawMessage `json:"fields"`
 }
@@ -150,10 +150,10 @@ func (t *truth) totals() []Count {
 	return out
 }
 
-// canonical sorts the keys of nested objects; scalars are written canonically
-// to begin with.
+// canonical sorts the keys of nested objects and writes escapes in their
+// shortest form; other scalars are canonical to begin with.
 func canonical(raw json.RawMessage) json.RawMessage {
-	if raw[0] != '{' && raw[0] != '[' {
+	if raw[0] != '{' && raw[0] != '[' && !bytes.ContainsRune(raw, '\\') {
 		return raw
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
