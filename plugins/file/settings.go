@@ -21,7 +21,7 @@ type settings struct {
 	Delete    string `json:"delete,omitempty" jsonschema:"enum=hard,enum=soft,default=hard,description=With state current: hard takes a deleted row out; soft keeps it with _deleted_at."`
 	Refresh   string `json:"refresh,omitempty" jsonschema:"default=5s,description=With state current: how soon after a write the file is rewritten; 0s = before the write is answered."`
 	DedupeMiB int64  `json:"dedupe_window_mib,omitempty" jsonschema:"minimum=16,default=64,description=How much of the end of each log is searched for writes that are repeated (MiB)."`
-	OpenFiles int    `json:"open_files,omitempty" jsonschema:"minimum=1,default=128,description=How many files are kept open."`
+	OpenFiles int    `json:"open_files,omitempty" jsonschema:"minimum=1,default=64,description=How many files are kept open."`
 }
 
 // options are settings with their defaults, checked.
@@ -41,7 +41,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	if err != nil {
 		return options{}, err
 	}
-	o := options{window: 64 << 20, open: 128, refresh: 5 * time.Second}
+	o := options{window: 64 << 20, open: 64, refresh: 5 * time.Second}
 	if o.dir, err = filepath.Abs(s.Path); err != nil || s.Path == "" {
 		return options{}, errors.New(`setting "path": give the directory for the files`)
 	}
