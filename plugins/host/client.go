@@ -21,8 +21,8 @@ var ErrExited = errors.New("plugin process exited")
 var ErrNotSupported = wire.ErrUnsupported
 
 // exitNotice bounds the wait for the end of a process whose connection broke.
-// The connection goes first, by a moment.
-const exitNotice = 2 * time.Second
+// The connection goes first, usually by a moment, by outputDelay at most.
+const exitNotice = outputDelay + time.Second
 
 // Client is one life of one plugin process: a [destination.Destination], with
 // Check and DryRun, that runs elsewhere. Nothing restarts it. Most callers want

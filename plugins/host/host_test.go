@@ -1,20 +1,15 @@
 package host_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -124,47 +119,6 @@ func TestConcurrentWrites(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCrashInMidCall(t *testing.T) {
-	t.Parallel()
-	for object, cause := range map[string]string{"crash": "exit status 3", "killed": "signal: killed"} {
-		t.Run(object, func(t *testing.T) {
-			t.Parallel()
-			h := mustStart(t, host.Options{MinPause: 500 * time.Millisecond}, host.Spec{})
-			before := h.Status()[0].PID
-
-			_, err := h.Write(t.Context(), "d", batch(object, 1))
-			if !errors.Is(err, host.ErrExited) || !strings.Contains(err.Error(), cause) {
-				t.Fatalf("got %v, want ErrExited and %q", err, cause)
-			}
-			// In the pause calls fail at once and say until when.
-			eventually(t, "pause", func() bool { return h.Status()[0].State == host.StateRestarting })
-			_, err = h.Write(t.Context(), "d", batch("invoices", 1))
-			f, ok := errors.AsType[*destination.Failure](err)
-			if !ok || f.Kind != destination.Throttled || time.Until(f.Until) > 500*time.Millisecond {
-				t.Errorf("in the pause: %v", err)
-			}
-			// It comes back by itself.
-			eventually(t, "restart", func() bool { return h.Status()[0].State == host.StateRunning })
-			if _, err := h.Write(t.Context(), "d", batch("invoices", 1)); err != nil {
-				t.Errorf("after the restart: %v", err)
-			}
-			if s := h.Status()[0]; s.Restarts != 1 || s.PID == before {
-				t.Errorf("status: %+v", s)
-			}
-		})
-	}
-}
-
-func TestDeathWhileIdleIsNoticed(t *testing.T) {
-	t.Parallel()
-	h := mustStart(t, host.Options{MinPause: time.Millisecond}, host.Spec{})
-	before := h.Status()[0].PID
-	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "new process", func() bool { s := h.Status()[0]; return s.PID != 0 && s.PID != before })
-}
-
 func TestSettingsRefused(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ settings, want string }{
@@ -186,20 +140,6 @@ func TestSettingsRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestDeathBeforeConfiguredIsNoRefusal(t *testing.T) {
-	t.Parallel()
-	there := filepath.Join(t.TempDir(), "there")
-	settings, _ := json.Marshal(map[string]string{"once": there})
-	h, err := start(t, host.Options{MinPause: time.Millisecond, MaxPause: 10 * time.Millisecond}, host.Spec{Settings: settings})
-	if _, ok := errors.AsType[*destination.Failure](err); ok || !errors.Is(err, host.ErrExited) || !strings.Contains(err.Error(), "exit status 8") {
-		t.Fatalf("got %v", err)
-	}
-	if err := os.WriteFile(there, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "recovery", func() bool { return h.Status()[0].State == host.StateRunning })
 }
 
 func TestEnvironmentAndDirectory(t *testing.T) {
@@ -259,20 +199,6 @@ func TestChecksum(t *testing.T) {
 	if s := h.Status(); len(s) != 0 {
 		t.Errorf("a wrong plugin was kept: %+v", s)
 	}
-}
-
-func TestReplacedFileIsNotStarted(t *testing.T) {
-	t.Parallel()
-	dir := pluginDir(t)
-	h := mustStart(t, host.Options{Dirs: []string{dir}, MinPause: time.Millisecond}, host.Spec{})
-	if err := os.Remove(filepath.Join(dir, host.Prefix+"test")); err != nil {
-		t.Fatal(err)
-	}
-	script(t, dir, "test", "exit 0")
-	if err := syscall.Kill(h.Status()[0].PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "checksum error", func() bool { return strings.Contains(h.Status()[0].LastError, "checksum of") })
 }
 
 func TestStartErrors(t *testing.T) {
@@ -408,67 +334,12 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// A plugin must not outlive a host that is killed, idle or busy.
-func TestNoOrphans(t *testing.T) {
-	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmp := t.TempDir()
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "TEST_ROLE=host", "TEST_DIR="+pluginDir(t), "TMPDIR="+tmp)
-	cmd.Stderr = os.Stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var pids []int
-	for lines := bufio.NewScanner(stdout); lines.Scan() && lines.Text() != "ready"; {
-		pid, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			t.Fatal(lines.Text())
-		}
-		pids = append(pids, pid)
-	}
-	if len(pids) != 2 || !alive(pids[0]) || !alive(pids[1]) {
-		t.Fatalf("plugins %v", pids)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	for _, pid := range pids {
-		eventually(t, fmt.Sprintf("end of %d", pid), func() bool { return !alive(pid) })
-	}
-	if left, _ := filepath.Glob(filepath.Join(tmp, "plugin-dir*")); len(left) > 0 {
-		t.Errorf("sockets are left: %v", left)
-	}
-}
-
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	d, err := host.Inspect(t.Context(), filepath.Join(pluginDir(t), host.Prefix+"test"))
 	if err != nil || d.Name != "test" {
 		t.Errorf("%+v, %v", d, err)
 	}
-}
-
-// alive reports whether the process runs. One that ended and waits for its
-// parent to notice does not.
-func alive(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, state, _ := bytes.Cut(stat, []byte(") "))
-	return len(state) > 0 && state[0] != 'Z' && state[0] != 'X'
 }
 
 type syncBuffer struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -109,6 +110,14 @@ func (p *testPlugin) Write(ctx context.Context, b destination.Batch) ([]destinat
 	switch b.Object {
 	case "crash":
 		os.Exit(3)
+	case "family":
+		child := exec.Command("sleep", "1000")
+		child.Stdout, child.Stderr = realStdout, os.NewFile(2, "stderr")
+		if err := child.Start(); err != nil {
+			return nil, err
+		}
+		_ = os.WriteFile(p.settings.Closed, []byte(fmt.Sprint(child.Process.Pid)), 0o600)
+		os.Exit(3)
 	case "killed":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
@@ -149,6 +158,9 @@ func (p *testPlugin) Close() error {
 	return os.WriteFile(p.settings.Closed, []byte("closed"), 0o600)
 }
 
+// realStdout is what os.Stdout was before go-plugin replaced it.
+var realStdout = os.Stdout
+
 var until = time.Date(2040, 1, 2, 3, 4, 5, 6000, time.UTC)
 
 func batch(object string, n int) destination.Batch {
@@ -167,6 +179,10 @@ func pluginDir(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
+		t.Fatal(err)
+	}
+	// Built under a umask of 002 it would be refused.
+	if err := os.Chmod(self, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

@@ -72,6 +72,7 @@ func (c *child) wait() {
 	} else if err != nil {
 		c.cause = err
 	}
+	_ = killGroup(c.cmd.Process) // what it started and left behind
 	_ = c.lifeline.Close()
 	c.stderr.end()
 	close(c.done) // before the end of the output, on which go-plugin acts

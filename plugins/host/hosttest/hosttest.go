@@ -5,6 +5,7 @@ package hosttest
 import (
 	"context"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,10 @@ func Build(t *testing.T, pkg, name string) string {
 	path := filepath.Join(t.TempDir(), host.Prefix+name)
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	// Built under a umask of 002 it would be refused.
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
