@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 
@@ -99,6 +100,13 @@ func codeOf(err error) string {
 	}
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return codeReset
+	}
+	// net/http keeps these two to itself.
+	switch text := err.Error(); {
+	case strings.Contains(text, "server closed idle connection"):
+		return codeReset
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return codeTLS
 	}
 	return codeNetwork
 }

@@ -122,17 +122,19 @@ func TestNetworkErrors(t *testing.T) {
 		}
 	}()
 	untrusted := newSecure(t, http.NotFoundHandler())
-	for code, url := range map[string]string{
-		codeRefused: refusing.URL,
-		codeReset:   "http://" + l.Addr().String(),
-		codeTLS:     untrusted.URL,
-		codeDNS:     "http://nowhere.invalid/",
+	plain := newEndpoint(t, nil)
+	for name, tt := range map[string]struct{ code, url string }{
+		"refused":               {codeRefused, refusing.URL},
+		"reset":                 {codeReset, "http://" + l.Addr().String()},
+		"untrusted certificate": {codeTLS, untrusted.URL},
+		"http behind https":     {codeTLS, strings.Replace(plain.URL, "http:", "https:", 1)},
+		"dns":                   {codeDNS, "http://nowhere.invalid/"},
 	} {
-		t.Run(code, func(t *testing.T) {
-			d := open(t, map[string]any{"url": url})
+		t.Run(name, func(t *testing.T) {
+			d := open(t, map[string]any{"url": tt.url})
 			got := write(t, d, batch(destination.ModeRecords, upsert("1", 1, `{}`), upsert("2", 1, `{}`)))
 			for _, r := range got {
-				if r.Kind != destination.Retry || r.Code != code {
+				if r.Kind != destination.Retry || r.Code != tt.code {
 					t.Errorf("%+v", r)
 				}
 			}
