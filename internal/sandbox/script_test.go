@@ -20,9 +20,9 @@ import (
 func drawOptions(t *rapid.T) sandbox.Options {
 	o := sandbox.Options{
 		Seed:      rapid.Uint64().Draw(t, "seed"),
-		Companies: rapid.IntRange(1, 3).Draw(t, "companies"),
+		Companies: rapid.IntRange(1, 2).Draw(t, "companies"),
 		Records:   rapid.IntRange(0, 100).Draw(t, "records"),
-		Phases:    rapid.SliceOfN(rapid.SampledFrom(sandbox.Phases), 0, 4).Draw(t, "phases"),
+		Phases:    rapid.SliceOfN(rapid.SampledFrom(sandbox.Phases), 0, 3).Draw(t, "phases"),
 		RecordsPerWebhook: sandbox.Range{
 			Min: rapid.IntRange(0, 8).Draw(t, "min"), Max: rapid.IntRange(0, 30).Draw(t, "max"),
 		},
