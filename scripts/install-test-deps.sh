@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what the tests need beside Go, where it is missing: PostgreSQL, a
+# browser, the protobuf compiler. Debian and its relatives only; elsewhere install
+# them by hand. Needs root or sudo, and only if something is missing.
+set -eu
+
+say() { printf 'test-deps: %s\n' "$*"; }
+
+# found PROGRAM [FILES...]: prints where the program is.
+found() {
+	command -v "$1" && return
+	shift
+	for file in "$@"; do
+		if [ -x "$file" ]; then
+			echo "$file"
+			return
+		fi
+	done
+	return 1
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		say "not root and no sudo: run as root: $*" >&2
+		exit 1
+	fi
+}
+
+missing=
+# want PACKAGE PROGRAM [FILES...]
+want() {
+	package=$1
+	shift
+	if where=$(found "$@"); then
+		say "$package: found $where"
+	else
+		missing="$missing $package"
+	fi
+}
+
+want postgresql initdb /usr/lib/postgresql/*/bin/initdb
+want chromium chromium chromium-browser /usr/bin/google-chrome
+want protobuf-compiler protoc
+
+[ -n "$missing" ] || exit 0
+
+command -v apt-get >/dev/null || {
+	say "missing:$missing. There is no apt-get here: install them by hand" >&2
+	exit 1
+}
+
+# The tests start servers of their own. Without this file the package would make a
+# cluster and start it.
+config=/etc/postgresql-common/createcluster.conf
+case $missing in
+*postgresql*)
+	if [ ! -e "$config" ]; then
+		as_root mkdir -p "${config%/*}"
+		echo 'create_main_cluster = false' | as_root tee "$config" >/dev/null
+	fi
+	;;
+esac
+
+apt_get() { as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@"; }
+apt_get update -qq
+# The configuration file above is ours to keep.
+# shellcheck disable=SC2086 # one word per package
+apt_get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing >/dev/null
+for package in $missing; do
+	say "$package: installed"
+done
