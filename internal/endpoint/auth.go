@@ -67,6 +67,8 @@ func Basic(o BasicAuth) (Authenticator, error) {
 		return nil, errors.New("basic: user name and password are both needed")
 	case strings.Contains(o.Username, ":"):
 		return nil, errors.New("basic: a user name cannot contain a colon")
+	case hasLineBreak(o.Username) || hasLineBreak(o.Password):
+		return nil, errors.New("basic: user name or password begins or ends with a line break; remove it")
 	}
 	return &basicAuth{username: sha256.Sum256([]byte(o.Username)), password: sha256.Sum256([]byte(o.Password))}, nil
 }
@@ -146,3 +148,6 @@ func checkHeaderValue(what, value string) error {
 	}
 	return nil
 }
+
+// hasLineBreak recognises a secret that was read from a file with its line end.
+func hasLineBreak(s string) bool { return strings.Trim(s, "\r\n") != s }

@@ -315,6 +315,7 @@ func TestAuthenticatorsRefuseSettingsThatDoNotProtect(t *testing.T) {
 		"not a header":                   with(func(o *endpoint.HMACAuth) { o.Header = "X Sig" }),
 		"no secret":                      with(func(o *endpoint.HMACAuth) { o.Secrets = nil }),
 		"an empty secret":                with(func(o *endpoint.HMACAuth) { o.Secrets = []string{"s", " "} }),
+		"a secret with a break":          with(func(o *endpoint.HMACAuth) { o.Secrets = []string{secretKey + "\n"} }),
 		"unknown algorithm":              with(func(o *endpoint.HMACAuth) { o.Algorithm = "md5" }),
 		"unknown encoding":               with(func(o *endpoint.HMACAuth) { o.Encoding = "base32" }),
 		"negative tolerance":             with(func(o *endpoint.HMACAuth) { o.Tolerance = -1 }),
@@ -350,7 +351,7 @@ func TestAuthenticatorsRefuseSettingsThatDoNotProtect(t *testing.T) {
 		}
 	}
 	for name, o := range map[string]endpoint.BasicAuth{
-		"no user": {Password: "x"}, "no password": {Username: "x"}, "colon": {Username: "a:b", Password: "x"},
+		"no user": {Password: "x"}, "no password": {Username: "x"}, "line break": {Username: "x", Password: "y\n"}, "colon": {Username: "a:b", Password: "x"},
 	} {
 		if _, err := endpoint.Basic(o); err == nil {
 			t.Errorf("basic, %s: no error", name)

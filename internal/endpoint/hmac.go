@@ -64,6 +64,9 @@ func HMAC(o HMACAuth) (Authenticator, error) {
 		if strings.TrimSpace(secret) == "" {
 			return nil, fmt.Errorf("hmac: secret %d is empty", i+1)
 		}
+		if hasLineBreak(secret) {
+			return nil, fmt.Errorf("hmac: secret %d begins or ends with a line break; remove it", i+1)
+		}
 		a.secrets = append(a.secrets, []byte(secret))
 	}
 	switch {

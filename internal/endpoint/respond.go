@@ -24,8 +24,11 @@ type problem struct {
 	message    string // public
 	retryAfter int    // seconds; 0: none
 	level      slog.Level
-	close      bool // do not read the rest of the body to save the connection
-	cause      error
+	// close ends the connection. Without it net/http would first read the rest of
+	// the body (to use the connection again) and only then answer: work done for,
+	// and time spent on, whoever has not shown who they are.
+	close bool
+	cause error
 }
 
 func (p *problem) Error() string { return p.message }
@@ -40,19 +43,19 @@ func (p *problem) because(err error) *problem {
 
 var (
 	problemMethod = &problem{status: http.StatusMethodNotAllowed, code: "method_not_allowed",
-		message: "send webhooks with POST", level: slog.LevelDebug}
+		message: "send webhooks with POST", level: slog.LevelDebug, close: true}
 	problemPath = &problem{status: http.StatusNotFound, code: "not_found",
-		message: "webhooks are received at /webhooks/<source>", level: slog.LevelDebug}
+		message: "webhooks are received at /webhooks/<source>", level: slog.LevelDebug, close: true}
 	problemSource = &problem{status: http.StatusNotFound, code: "unknown_source",
-		message: "there is no source of this name", level: slog.LevelWarn}
+		message: "there is no source of this name", level: slog.LevelWarn, close: true}
 	problemTooLarge = &problem{status: http.StatusRequestEntityTooLarge, code: "body_too_large",
 		message: "the body is larger than this endpoint accepts", level: slog.LevelWarn, close: true}
 	problemContentType = &problem{status: http.StatusUnsupportedMediaType, code: "unsupported_content_type",
-		message: "send application/json in UTF-8", level: slog.LevelWarn}
+		message: "send application/json in UTF-8", level: slog.LevelWarn, close: true}
 	problemEncoding = &problem{status: http.StatusUnsupportedMediaType, code: "unsupported_content_encoding",
-		message: "send the body as it is or with gzip", level: slog.LevelWarn}
+		message: "send the body as it is or with gzip", level: slog.LevelWarn, close: true}
 	problemUntrusted = &problem{status: http.StatusUnauthorized, code: "unauthenticated",
-		message: "the request could not be authenticated", level: slog.LevelWarn}
+		message: "the request could not be authenticated", level: slog.LevelWarn, close: true}
 	problemCorrupt = &problem{status: http.StatusBadRequest, code: "corrupt_body",
 		message: "the body cannot be decompressed", level: slog.LevelWarn}
 	problemIncomplete = &problem{status: http.StatusBadRequest, code: "incomplete_body",
