@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
+	"github.com/sluicehq/sluice/plugins/host/hosttest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// harness reads tables as users would.
+type harness struct {
+	remove string
+	binary string // "": in process
+}
+
+func TestConformance(t *testing.T) {
+	binary := hosttest.Build(t, ".", "postgres")
+	for _, remove := range []string{"soft", "hard"} {
+		t.Run(remove, func(t *testing.T) {
+			t.Parallel()
+			destinationtest.Run(t, harness{remove: remove})
+		})
+		t.Run(remove+" as a process", func(t *testing.T) {
+			t.Parallel()
+			destinationtest.Run(t, harness{remove: remove, binary: binary})
+		})
+	}
+}
+
+func (h harness) New(t *testing.T) destination.Destination {
+	if h.binary != "" {
+		return hosttest.Open(t, h.binary)
+	}
+	return &postgres{}
+}
+
+func (h harness) Settings(t *testing.T) json.RawMessage {
+	raw, err := json.Marshal(settings{URL: pgtest.URL(t), Delete: h.remove})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	out := rows(t, s.URL, object)
+	for _, r := range rows(t, s.URL, object+"_changes") {
+		out = append(out, r)
+	}
+	for _, r := range out {
+		if body, ok := r["body"]; ok {
+			var fields map[string]json.RawMessage
+			if err := json.Unmarshal([]byte(body), &fields); err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(r, texts(fields))
+		}
+	}
+	return out
+}
+
+// rows reads a table with every value as text; null is left out.
+func rows(t testing.TB, url, table string) []map[string]string {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	var exists bool
+	if err := c.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'rootfi' AND tablename = $1)", table).Scan(&exists); err != nil || !exists {
+		return nil
+	}
+	found, err := c.Query(t.Context(), "SELECT to_jsonb(t)::text FROM rootfi."+sqlcore.Quote(table)+" t ORDER BY t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []map[string]string
+	for _, text := range list {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(text), &members); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, texts(members))
+	}
+	return out
+}
+
+func texts(members map[string]json.RawMessage) map[string]string {
+	out := map[string]string{}
+	for name, value := range members {
+		var s string
+		switch {
+		case string(value) == "null":
+		case json.Unmarshal(value, &s) == nil:
+			out[name] = s
+		default:
+			out[name] = string(value)
+		}
+	}
+	return out
+}
