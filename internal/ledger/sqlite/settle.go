@@ -1,0 +1,196 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+// Settle implements [ledger.Deliveries].
+func (l *Ledger) Settle(ctx context.Context, token ledger.ClaimToken, outcomes []ledger.Outcome) error {
+	t := l.leases.table(token.Destination)
+	c, own := t.settle(token.ID)
+	if c == nil {
+		return nil
+	}
+	err := l.settle(ctx, token, own, outcomes)
+	t.settled(token.ID, c, err == nil)
+	return explain(err, "settle for %s", token.Destination)
+}
+
+func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, own map[int64]lease, outcomes []ledger.Outcome) error {
+	var seqs []int64
+	for _, o := range outcomes {
+		if h, ok := own[o.DeliveryID]; ok && o.Result == ledger.OutcomeDead && h.event != 0 {
+			seqs = append(seqs, h.event)
+		}
+	}
+	heads, err := l.heads(ctx, seqs)
+	if err != nil {
+		return err
+	}
+	return l.state.write(ctx, func(c *conn) error {
+		s := settlement{l: l, conn: c, destination: token.Destination, heads: heads, now: l.now()}
+		if err := s.begin(); err != nil {
+			return err
+		}
+		for _, o := range outcomes {
+			h, ok := own[o.DeliveryID]
+			if !ok {
+				continue
+			}
+			if err := s.book(o, h); err != nil {
+				return err
+			}
+		}
+		return s.tally.flush(c)
+	})
+}
+
+// settlement is one run of Settle inside its transaction.
+type settlement struct {
+	l           *Ledger
+	conn        *conn
+	destination string
+	heads       map[int64]eventHead
+	now         time.Time
+	tally       tally
+	letters     bool  // there are open dead letters at all
+	paused      int64 // how long the destination was paused so far
+}
+
+func (s *settlement) begin() (err error) {
+	s.letters, err = s.conn.one(context.Background(),
+		`SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id IS NOT NULL LIMIT 1`, func(row) {})
+	if err != nil {
+		return err
+	}
+	_, err = s.conn.one(context.Background(), `SELECT paused FROM clocks WHERE destination = ?`,
+		func(r row) { s.paused = r.int(0) }, s.destination)
+	return err
+}
+
+func (s *settlement) book(o ledger.Outcome, h lease) error {
+	switch o.Result {
+	case ledger.OutcomeDelivered:
+		return s.deliver(o)
+	case ledger.OutcomeWait:
+		_, err := s.conn.exec(`UPDATE deliveries SET due = ? WHERE id = ? AND state = 0`, dueAt(o.RetryAt), o.DeliveryID)
+		return err
+	case ledger.OutcomeDead:
+		return s.giveUp(o, h)
+	default:
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = attempts + 1, first_fail = coalesce(first_fail, ?), due = ?,
+			suspect = CASE WHEN ? THEN suspect + 1 ELSE 0 END, error_kind = ?, code = ?, message = ? WHERE id = ? AND state = 0`,
+			s.now.UnixMicro()-s.paused, dueAt(o.RetryAt), o.Lost, o.ErrorKind, o.Code, o.Message, o.DeliveryID)
+		return err
+	}
+}
+
+func dueAt(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.UnixMicro(), 1)
+}
+
+// deliver books what arrived. If a newer version is wanted by now, the delivery
+// waits again. A destination's version never goes back.
+//
+// Invariant 3: a destination never goes back to an older version of a record.
+func (s *settlement) deliver(o ledger.Outcome) error {
+	var k modelKey
+	var batch int64
+	state := waiting
+	found, err := s.conn.one(context.Background(), `UPDATE deliveries SET
+			delivered = CASE WHEN record_id IS NULL THEN wanted ELSE max(delivered, ?1) END,
+			state = CASE WHEN record_id IS NULL OR wanted <= ?1 THEN 1 ELSE 0 END,
+			attempts = 0, suspect = 0, first_fail = NULL, due = 0, delivered_at = ?2,
+			error_kind = NULL, code = NULL, message = NULL
+		WHERE id = ?3 AND state = 0 RETURNING destination, model, batch, state`,
+		func(r row) { k, batch, state = modelKey{r.int(0), r.int(1)}, r.int(2), int(r.int(3)) },
+		o.Version, s.now, o.DeliveryID)
+	if err != nil || !found {
+		return err
+	}
+	if state == delivered {
+		s.tally.leave(k, batch, waiting)
+		s.tally.come(k, batch, delivered)
+	}
+	return s.supersede(o.DeliveryID)
+}
+
+// supersede closes dead letters of a delivery that has gone on.
+func (s *settlement) supersede(delivery int64) error {
+	if !s.letters {
+		return nil
+	}
+	_, err := s.conn.exec(`UPDATE dead_letters SET state = ? WHERE delivery_id = ? AND state = 'open'`, letterSuperseded, delivery)
+	return err
+}
+
+// giveUp makes a dead letter. A newer version that is wanted by now has not been
+// tried: then the delivery waits for it instead.
+func (s *settlement) giveUp(o ledger.Outcome, h lease) error {
+	var d struct {
+		modelKey
+		batch, route, record, seq, idx, wanted, attempts int64
+	}
+	found, err := s.conn.one(context.Background(), `SELECT destination, model, batch, route, record_id, event_seq, idx, wanted, attempts
+		FROM deliveries WHERE id = ? AND state = 0`,
+		func(r row) {
+			d.modelKey, d.batch, d.route = modelKey{r.int(0), r.int(1)}, r.int(2), r.int(3)
+			d.record, d.seq, d.idx, d.wanted, d.attempts = r.int(4), r.int(5), r.int(6), r.int(7), r.int(8)
+		}, o.DeliveryID)
+	if err != nil || !found {
+		return err
+	}
+	if d.wanted > h.version {
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, due = 0 WHERE id = ?`, o.DeliveryID)
+		return err
+	}
+	if err := s.supersede(o.DeliveryID); err != nil {
+		return err
+	}
+	if _, err := s.conn.exec(`UPDATE deliveries SET state = 2, attempts = attempts + 1, suspect = 0, due = 0,
+		error_kind = ?, code = ?, message = ? WHERE id = ?`, o.ErrorKind, o.Code, o.Message, o.DeliveryID); err != nil {
+		return err
+	}
+	s.tally.leave(d.modelKey, d.batch, waiting)
+	s.tally.come(d.modelKey, d.batch, dead)
+	return s.write(o, d.route, d.model, d.record, d.seq, d.idx, d.wanted, d.attempts+1)
+}
+
+func (s *settlement) write(o ledger.Outcome, route, model, record, seq, idx, version, attempts int64) error {
+	ctx := context.Background()
+	routeName, err := nameOf(ctx, s.conn, route)
+	if err != nil {
+		return err
+	}
+	modelName, err := nameOf(ctx, s.conn, model)
+	if err != nil {
+		return err
+	}
+	head := s.heads[seq]
+	kind, platformID := appendKind(idx), ""
+	if record != 0 {
+		kind = ledger.DeliverRecord
+		var scope int64
+		if _, err := s.conn.one(ctx, `SELECT scope, platform_id FROM records WHERE id = ?`,
+			func(r row) { scope, platformID = r.int(0), r.text(1) }, record); err != nil {
+			return err
+		}
+		key, err := s.l.names.key(ctx, s.conn, scope, platformID)
+		if err != nil {
+			return err
+		}
+		head = eventHead{source: key.Source, companyID: key.CompanyID, integration: key.Integration}
+	}
+	if _, err = s.conn.exec(insertDeadLetter, o.DeliveryID, s.destination, routeName, string(kind),
+		head.source, head.companyID, head.integration, modelName, platformID, seq, head.id, idx, version,
+		o.ErrorKind, o.Code, o.Message, attempts, s.now, letterOpen); err == nil {
+		s.letters = true
+	}
+	return err
+}
