@@ -1,6 +1,12 @@
 # The two commands that do everything: make demo, make test.
 
 GO      ?= go
+
+# One set of build flags for everything but the race detector: other flags would
+# compile the Temporal server a second time.
+export CGO_ENABLED = 0
+export GOFLAGS     = -trimpath
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
@@ -12,10 +18,10 @@ help: ## list the targets
 
 build: ## bin/sluice and one binary per plugin in bin/plugins
 	@mkdir -p bin/plugins
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
-	@for p in $(PLUGINS); do \
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+	@umask 022; for p in $(PLUGINS); do \
 		echo "build plugin $$p"; \
-		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
+		$(GO) build -ldflags '$(LDFLAGS)' -o bin/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
 	done
 
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
@@ -30,6 +36,7 @@ test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
 check: test-deps ## formatting, static analysis, races, generated files
 	scripts/check.sh
 
+race: export CGO_ENABLED = 1
 race: ## tests under the race detector, but for those that compile the Temporal server
 	$(GO) tool gotestsum --format pkgname -- -race -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
 

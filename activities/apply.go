@@ -190,14 +190,18 @@ func want(m routing.Match) ledger.Want {
 	return ledger.Want{Destination: m.Destination, Route: m.Route}
 }
 
-// object is the table or object at the destination. The route may be gone by
-// now; then it is what a route without a word on it would say.
+// object is the table or object at the destination: what the route says if it
+// is still there and says something, else the data model's name in lower case.
 func object(settings *Settings, route string, mode destination.Mode, model string) string {
-	if o, ok := settings.Table.Object(route, routing.Mode(mode), model); ok {
+	if o, _ := settings.Table.Object(route); o != "" {
 		return o
 	}
-	if mode == destination.ModeEvents {
+	switch {
+	case mode == destination.ModeEvents:
 		return "events"
+	case model == "":
+		return "unknown"
+	default:
+		return strings.ToLower(model)
 	}
-	return strings.ToLower(model)
 }

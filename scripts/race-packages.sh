@@ -3,5 +3,5 @@
 # link the Temporal server, which takes longer to compile with it than every
 # other check together.
 set -eu
-go list -f '{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
-	awk '!/go\.temporal\.io\/server\// && !/sluicehq\/sluice\/internal\/(embedded|app|e2e)/ { print $1 }'
+go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join .Deps " "}} {{join .TestImports " "}} {{join .XTestImports " "}}{{end}}' ./... |
+	awk 'NF && !/go\.temporal\.io\/server\// && !/sluicehq\/sluice\/internal\/(embedded|app|e2e)/ { print $1 }'

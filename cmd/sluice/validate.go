@@ -60,7 +60,7 @@ func newConfigCommand(f *shared) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				out, err := file.Config.RedactedYAML()
+				out, err := file.RedactedYAML()
 				if err != nil {
 					return errors.Join(errors.New("print the configuration"), err)
 				}

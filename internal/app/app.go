@@ -21,7 +21,6 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
-	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -49,8 +48,8 @@ type App struct {
 	pauses     *worker.Pauses
 	activities *activities.Activities
 	dispatcher *dispatch.Dispatcher
-	webhooks   *endpoint.Server
-	admin      *endpoint.Server
+	webhooks   *server
+	admin      *server
 
 	temporal temporalState
 	fatal    chan error // capacity 1: something cannot go on
@@ -148,7 +147,10 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
 		Store:   a.ledger,
-		Starter: &dispatch.TemporalStarter{Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue},
+		Starter: &dispatch.TemporalStarter{
+			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
+			MaxAttribute: a.maxAttribute(), Logger: a.log,
+		},
 		Passes:  a.passes,
 		Configured: func(destination string) bool {
 			_, ok := a.settings.Load().Destinations[destination]
@@ -203,10 +205,10 @@ func (a *App) fail(err error) {
 }
 
 // Endpoint is the address that takes webhooks, once started.
-func (a *App) Endpoint() net.Addr { return a.webhooks.Addr() }
+func (a *App) Endpoint() net.Addr { return a.webhooks.addr }
 
 // Admin is the address of the admin listener, once started.
-func (a *App) Admin() net.Addr { return a.admin.Addr() }
+func (a *App) Admin() net.Addr { return a.admin.addr }
 
 // temporalState is the connection to Temporal, which comes and goes.
 type temporalState struct {

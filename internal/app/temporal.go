@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/embedded"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/workflows"
@@ -47,7 +48,19 @@ func (a *App) startEmbedded(ctx context.Context) (*embedded.Server, error) {
 	return embedded.Start(ctx, embedded.Options{
 		Dir: a.conf.DataDir, Listen: t.Embedded.Listen, UI: t.Embedded.UI, Namespace: t.Namespace,
 		Retention: t.Embedded.Retention, Logger: a.log, SearchAttributes: workflows.SearchAttributes(),
+		DynamicConfig: map[string]any{"frontend.searchAttributesSizeOfValueLimit": embeddedMaxAttribute},
 	})
+}
+
+// embeddedMaxAttribute has room for the ids of all events that a workflow takes
+// by default.
+const embeddedMaxAttribute = 16 << 10
+
+func (a *App) maxAttribute() int {
+	if a.conf.Temporal.Address == "" {
+		return embeddedMaxAttribute
+	}
+	return dispatch.ClusterMaxAttribute
 }
 
 func (a *App) stopEmbedded(server *embedded.Server) {

@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -32,7 +35,15 @@ type Starter interface {
 type TemporalStarter struct {
 	Client    func() client.Client // nil while there is no connection
 	TaskQueue string
+	// MaxAttribute is how many bytes one search attribute may have on the server;
+	// 0 = [ClusterMaxAttribute]. Of lists that are longer the first values are
+	// kept.
+	MaxAttribute int
+	Logger       *slog.Logger
 }
+
+// ClusterMaxAttribute is Temporal's default limit of a search attribute's value.
+const ClusterMaxAttribute = 2 << 10
 
 // errNoConnection is what Start returns until Temporal was reached once.
 var errNoConnection = fmt.Errorf("not connected to temporal yet")
@@ -47,7 +58,7 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 	if c == nil {
 		return errNoConnection
 	}
-	_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	o := client.StartWorkflowOptions{
 		ID:        id,
 		TaskQueue: s.TaskQueue,
 		// A workflow that somebody terminated may be started again; one that
@@ -58,9 +69,18 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		// The first workflow task comes back with the answer when the worker is
 		// in this process: one round trip less.
 		EnableEagerStart:      true,
-		TypedSearchAttributes: attributes(b),
+		TypedSearchAttributes: attributes(b, cmp.Or(s.MaxAttribute, ClusterMaxAttribute)),
 		StaticSummary:         summary(b),
-	}, workflows.DeliverEventsName, workflows.DeliverInput{Batch: b.ID, Events: len(b.Events)})
+	}
+	in := workflows.DeliverInput{Batch: b.ID, Events: len(b.Events)}
+	_, err := c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
+	if _, refused := errors.AsType[*serviceerror.InvalidArgument](err); refused {
+		// Being found in the UI matters less than being delivered: some limit of
+		// this server is lower than what is known here.
+		s.Logger.Error("temporal refuses the search attributes of a workflow, it is started without", "workflow", id, "err", err)
+		o.TypedSearchAttributes, o.StaticSummary = temporal.SearchAttributes{}, ""
+		_, err = c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
+	}
 	return err
 }
 
@@ -114,11 +134,7 @@ func WorkflowID(b ledger.Batch) string {
 	return fmt.Sprintf("%s:%d-events:%s:%s", first.Source, len(b.Events), first.ID, hex.EncodeToString(h.Sum(nil)[:6]))
 }
 
-// maxListed bounds the values of one search attribute: servers refuse more than
-// a few tens of kilobytes in all.
-const maxListed = 500
-
-func attributes(b ledger.Batch) temporal.SearchAttributes {
+func attributes(b ledger.Batch, maxBytes int) temporal.SearchAttributes {
 	if len(b.Events) == 0 {
 		return temporal.NewSearchAttributes(workflows.AttributeSource.ValueSet("redrive"))
 	}
@@ -129,10 +145,10 @@ func attributes(b ledger.Batch) temporal.SearchAttributes {
 	ids := distinct(b.Events, func(e ledger.EventRef) string { return e.ID })
 	return temporal.NewSearchAttributes(
 		workflows.AttributeSource.ValueSet(strings.Join(sources, "+")),
-		workflows.AttributeModels.ValueSet(models),
-		workflows.AttributeCompanies.ValueSet(companies),
+		workflows.AttributeModels.ValueSet(fit(models, maxBytes)),
+		workflows.AttributeCompanies.ValueSet(fit(companies, maxBytes)),
 		workflows.AttributeOperations.ValueSet(strings.Join(operations, "+")),
-		workflows.AttributeEvents.ValueSet(ids),
+		workflows.AttributeEvents.ValueSet(fit(ids, maxBytes)),
 	)
 }
 
@@ -146,10 +162,18 @@ func distinct(events []ledger.EventRef, of func(ledger.EventRef) string) []strin
 		}
 	}
 	slices.Sort(out)
-	if len(out) > maxListed {
-		out = out[:maxListed]
-	}
 	return out
+}
+
+// fit keeps the first values that are within the limit once they are a JSON list.
+func fit(values []string, maxBytes int) []string {
+	size := 2
+	for i, v := range values {
+		if size += len(v) + 3; size > maxBytes {
+			return values[:i]
+		}
+	}
+	return values
 }
 
 // summary is the line that the UI shows for the workflow.

@@ -146,18 +146,36 @@ func isLocal(hostport string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// ready answers 503 only when events cannot be accepted. With Temporal or a
+// destination away Sluice must stay in a load balancer's rotation: webhooks are
+// still stored, and whoever sends them gives up soon.
 func (a *api) ready(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 	parts := a.o.Process.Ready(r.Context())
-	out := Readiness{Status: "ready", Parts: make(map[string]string)}
+	out := Readiness{Status: StatusReady, Parts: make(map[string]string)}
 	code := http.StatusOK
 	for name, problem := range parts {
 		out.Parts[name] = "ok"
-		if problem != "" {
-			out.Status, out.Parts[name], code = "not ready", problem, http.StatusServiceUnavailable
+		switch {
+		case problem == "":
+		case name == PartLedger:
+			out.Status, out.Parts[name], code = StatusNotReady, problem, http.StatusServiceUnavailable
+		default:
+			out.Parts[name] = problem
+			if out.Status == StatusReady {
+				out.Status = StatusDegraded
+			}
 		}
 	}
 	respond(w, code, out)
 }
+
+// The words of /readyz.
+const (
+	StatusReady    = "ready"
+	StatusDegraded = "degraded"  // events are accepted, and wait for what is away
+	StatusNotReady = "not ready" // events are not accepted
+	PartLedger     = "ledger"
+)
 
 // Readiness is the answer of /readyz.
 type Readiness struct {

@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluicehq/sluice/internal/endpoint"
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/plugins/host"
+)
+
+// server is an HTTP server and where it listens.
+type server struct {
+	*endpoint.Server
+	addr net.Addr
+}
+
+// listen opens both listeners, the webhook endpoint last: what it accepts can be
+// looked at from its first request on.
+func (a *App) listen() error {
+	s := a.conf.Server
+	handler := admin.New(admin.Options{
+		Store: a.ledger, Process: (*process)(a), Token: s.AdminToken, Logger: a.log,
+		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}),
+	})
+	var err error
+	if a.admin, err = a.serve("admin", s.Admin, handler, nil); err != nil {
+		return err
+	}
+
+	from, err := sources(a.conf)
+	if err != nil {
+		return err
+	}
+	webhooks, err := endpoint.New(endpoint.Options{
+		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
+		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight,
+	})
+	if err != nil {
+		return err
+	}
+	var files *endpoint.CertificateFiles
+	if s.TLS != nil {
+		files = &endpoint.CertificateFiles{Cert: s.TLS.Cert, Key: s.TLS.Key}
+	}
+	if a.webhooks, err = a.serve("listen", s.Listen, webhooks.Handler(), files); err != nil {
+		return err
+	}
+	a.log.Info("webhooks are accepted", "listen", a.webhooks.addr, "admin", a.admin.addr)
+	return nil
+}
+
+func (a *App) serve(setting, address string, h http.Handler, files *endpoint.CertificateFiles) (*server, error) {
+	s, err := endpoint.NewServer(endpoint.ServerOptions{
+		Name: setting, Handler: h, TLS: files, Logger: a.log, ReadTimeout: a.conf.Server.ReadTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("server.%s: %w", setting, err)
+	}
+	s.Start(l)
+	watched := make(chan struct{})
+	go func() {
+		select {
+		case err := <-s.Failed():
+			a.fail(err)
+		case <-watched:
+		}
+	}()
+	a.onStop("server."+setting, func(ctx context.Context) error {
+		defer close(watched)
+		return s.Shutdown(ctx)
+	})
+	return &server{Server: s, addr: l.Addr()}, nil
+}
+
+// process is what the admin API sees of an App.
+type process App
+
+// Ready reports each part's problem, or nothing.
+func (p *process) Ready(ctx context.Context) map[string]string {
+	parts := map[string]string{admin.PartLedger: "", "temporal": "", "plugins": ""}
+	if _, err := p.ledger.Backlog(ctx); err != nil {
+		parts[admin.PartLedger] = "does not answer: see the log"
+		p.log.Error("ask the ledger for readiness", "err", err)
+	}
+	if p.temporal.client() == nil {
+		parts["temporal"] = "not connected yet"
+		if problem := p.temporal.problem.Load(); problem != nil && *problem != "" {
+			parts["temporal"] = *problem
+		}
+	} else if _, err := p.temporal.client().CheckHealth(ctx, nil); err != nil {
+		parts["temporal"] = "does not answer; events wait in the ledger"
+	}
+	for _, s := range p.host.Status() {
+		if s.State != host.StateRunning {
+			parts["plugins"] = fmt.Sprintf("destination %s is %s", s.Destination, s.State)
+		}
+	}
+	return parts
+}
+
+// Check tests a destination.
+func (p *process) Check(ctx context.Context, destination string) error {
+	return checker{p.host}.Check(ctx, destination)
+}
+
+// Plugins lists the configured destinations.
+func (p *process) Plugins() []admin.Plugin {
+	var out []admin.Plugin
+	for _, s := range p.host.Status() {
+		out = append(out, admin.Plugin{
+			Destination: s.Destination, Plugin: s.Plugin, Version: s.Version,
+			State: string(s.State), PID: s.PID, Restarts: s.Restarts,
+		})
+	}
+	return out
+}
+
+// Links says where to look.
+func (p *process) Links() admin.Links {
+	scheme := "http"
+	if p.conf.Server.TLS != nil {
+		scheme = "https"
+	}
+	out := admin.Links{
+		Version: p.version, Endpoint: fmt.Sprintf("%s://%s/webhooks/", scheme, p.webhooks.addr),
+		Namespace: p.conf.Temporal.Namespace, DataDir: p.conf.DataDir,
+	}
+	if l := p.temporal.current.Load(); l != nil {
+		out.Temporal, out.TemporalUI = l.address, l.ui
+	}
+	return out
+}
+
+// Wake has batches looked for that nobody drives.
+func (p *process) Wake() { p.dispatcher.Wake() }

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/sluicehq/sluice/activities"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/endpoint"
+	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/rootfi"
+	"github.com/sluicehq/sluice/plugins/destination"
+)
+
+// sources makes the endpoint's sources of the configured ones.
+func sources(c *config.Config) (map[string]endpoint.Source, error) {
+	out := make(map[string]endpoint.Source, len(c.Sources))
+	for name, s := range c.Sources {
+		got := endpoint.Source{Parse: rootfi.Parse, Anonymous: s.Auth.None || len(s.Auth.Entries) == 0}
+		for i, e := range s.Auth.Entries {
+			a, err := authenticator(e)
+			if err != nil {
+				return nil, fmt.Errorf("sources.%s.auth[%d]: %w", name, i, err)
+			}
+			got.Authenticate = append(got.Authenticate, a)
+		}
+		out[name] = got
+	}
+	return out, nil
+}
+
+func authenticator(e config.AuthEntry) (endpoint.Authenticator, error) {
+	switch {
+	case e.Header != nil:
+		return endpoint.Header(endpoint.HeaderAuth(*e.Header))
+	case e.Basic != nil:
+		return endpoint.Basic(endpoint.BasicAuth(*e.Basic))
+	case e.HMAC != nil:
+		return endpoint.HMAC(endpoint.HMACAuth(*e.HMAC))
+	case e.StandardWebhooks != nil:
+		return endpoint.StandardWebhooks(endpoint.StandardWebhooksAuth(*e.StandardWebhooks))
+	default:
+		return nil, fmt.Errorf("an empty entry")
+	}
+}
+
+// payloads names what takes events apart, by the family of their format.
+func payloads() map[string]activities.Payloads {
+	return map[string]activities.Payloads{"rootfi": &rootfiPayloads{}}
+}
+
+type rootfiPayloads struct {
+	types sync.Map // model → map[string]destination.FieldType
+}
+
+func (*rootfiPayloads) Changes(ev event.Event) ([]event.Change, []activities.Unkeyed, error) {
+	changes, unkeyed, err := rootfi.Changes(ev)
+	out := make([]activities.Unkeyed, len(unkeyed))
+	for i, u := range unkeyed {
+		out[i] = activities.Unkeyed(u)
+	}
+	return changes, out, err
+}
+
+func (p *rootfiPayloads) FieldTypes(model string) map[string]destination.FieldType {
+	if got, ok := p.types.Load(model); ok {
+		return got.(map[string]destination.FieldType)
+	}
+	m, ok := rootfi.Catalog{}.Lookup(model)
+	if !ok {
+		return nil // not remembered: names of models come from outside
+	}
+	types := make(map[string]destination.FieldType, len(m.Fields))
+	for name, t := range m.Fields {
+		types[name] = destination.FieldType(t)
+	}
+	p.types.Store(model, types)
+	return types
+}
