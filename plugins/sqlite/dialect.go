@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 )
@@ -64,11 +63,13 @@ func (dialect) Source(columns []sqlcore.Column) (string, []string) {
 // Render implements [sqlcore.Database].
 func (d dialect) Render(s sqlcore.Statement) string { return sqlcore.Render(d, s) }
 
-// aside is the name of a column while it is replaced.
+// aside is the name of a column until it takes the place of another.
 const aside = "_sluice_aside"
 
 // RenderAlteration implements [sqlcore.Database]. SQLite cannot change the type of
-// a column, so that widening puts a new column in its place.
+// a column, so that widening puts a new column in its place. It drops the old one
+// under its own name: SQLite refuses that where a view or an index uses it, and
+// would let a renamed one go.
 func (d dialect) RenderAlteration(table string, a sqlcore.Alteration) []string {
 	alter := "ALTER TABLE " + d.Table(table)
 	switch {
@@ -77,12 +78,12 @@ func (d dialect) RenderAlteration(table string, a sqlcore.Alteration) []string {
 	case a.Add != nil:
 		return []string{alter + " ADD COLUMN " + sqlcore.RenderColumn(d, *a.Add)}
 	default:
-		name, old := sqlcore.Quote(a.Widen.Name), sqlcore.Quote(aside)
-		return slices.Clip([]string{
-			fmt.Sprintf("%s RENAME COLUMN %s TO %s", alter, name, old),
-			fmt.Sprintf("%s ADD COLUMN %s TEXT", alter, name),
-			fmt.Sprintf("UPDATE %s SET %s = CASE %s WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE %s END", d.Table(table), name, old, old),
+		old, wide := sqlcore.Quote(a.Widen.Name), sqlcore.Quote(aside)
+		return []string{
+			fmt.Sprintf("%s ADD COLUMN %s TEXT", alter, wide),
+			fmt.Sprintf("UPDATE %s SET %s = CASE %s WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE %[3]s END", d.Table(table), wide, old),
 			fmt.Sprintf("%s DROP COLUMN %s", alter, old),
-		})
+			fmt.Sprintf("%s RENAME COLUMN %s TO %s", alter, wide, old),
+		}
 	}
 }
