@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -81,6 +82,7 @@ func New(o Options) http.Handler {
 	})
 	r.GET("/readyz", a.ready)
 	r.Handler(http.MethodGet, "/metrics", a.guard(o.Metrics))
+	r.Handler(http.MethodGet, "/debug/pprof/*profile", a.guard(http.HandlerFunc(profile)))
 	for _, h := range []struct {
 		method, path string
 		handle       func(*http.Request, httprouter.Params) (any, error)
@@ -113,6 +115,18 @@ func New(o Options) http.Handler {
 }
 
 type api struct{ o Options }
+
+// profile serves Go's profiles: what `go tool pprof` asks for.
+func profile(w http.ResponseWriter, r *http.Request) {
+	switch httprouter.ParamsFromContext(r.Context()).ByName("profile") {
+	case "/profile":
+		pprof.Profile(w, r)
+	case "/trace":
+		pprof.Trace(w, r)
+	default:
+		pprof.Index(w, r)
+	}
+}
 
 // guard lets operators in and keeps web pages out: on loopback any page that an
 // operator's browser shows could otherwise send requests here.
