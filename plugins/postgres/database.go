@@ -15,7 +15,8 @@ import (
 // database implements [sqlcore.Database].
 type database struct {
 	dialect
-	pool *pgxpool.Pool
+	pool     *pgxpool.Pool
+	patience string // lockPatience, but for tests
 }
 
 var _ sqlcore.Database = (*database)(nil)
@@ -25,7 +26,7 @@ var errURL = errors.New(`setting "url": not a PostgreSQL connection string: writ
 
 func open(s settings) (*database, error) {
 	config, err := pgxpool.ParseConfig(s.URL)
-	if err != nil {
+	if err != nil || s.URL == "" {
 		return nil, errURL
 	}
 	config.MaxConns = int32(s.MaxConnections)
@@ -39,11 +40,16 @@ func open(s settings) (*database, error) {
 		params["application_name"] = "sluice"
 	}
 	params["timezone"] = "UTC"
+	config.AfterConnect = func(_ context.Context, c *pgx.Conn) error {
+		// Where statements are not prepared, pgx cannot ask the server for the type.
+		c.TypeMap().RegisterDefaultPgType(textArray(nil), "_text")
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, errURL
 	}
-	return &database{dialect: dialect{schema: s.Schema}, pool: pool}, nil
+	return &database{dialect: dialect{schema: s.Schema}, pool: pool, patience: lockPatience}, nil
 }
 
 const selectColumns = `SELECT a.attname, format_type(a.atttypid, a.atttypmod)
@@ -85,7 +91,7 @@ const lockPatience = "10s"
 // that create the same thing at once.
 func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.Column) ([]sqlcore.Alteration, error)) error {
 	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), pg_advisory_xact_lock($2)", lockPatience, lockNumber("schema", d.schema)); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), pg_advisory_xact_lock($2)", d.patience, lockNumber("schema", d.schema)); err != nil {
 			return err
 		}
 		if err := d.ensureSchema(ctx, tx); err != nil {

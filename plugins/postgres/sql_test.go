@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -10,31 +9,29 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
 )
 
-func TestSQL(t *testing.T) {
-	sqltest.Run(t, func(t *testing.T) sqltest.Place {
-		url := pgtest.URL(t)
-		return sqltest.Place{
-			Open: func(t *testing.T, remove string) destination.Destination {
-				return start(t, settings{URL: url, Delete: remove})
-			},
-			Rows: func(t *testing.T, table string) []map[string]string { return rows(t, url, table) },
-			Exec: func(t *testing.T, statements ...string) { exec(t, url, statements...) },
-			Table: func(name string) string {
-				return dialect{schema: "rootfi"}.Table(name)
-			},
-		}
-	})
+func TestSQL(t *testing.T) { sqltest.Run(t, newPlace) }
+
+func TestStatements(t *testing.T) {
+	sqltest.Golden(t, newPlace(t), &database{dialect: dialect{schema: "rootfi"}})
+}
+
+func newPlace(t *testing.T) sqltest.Place {
+	url := pgtest.URL(t)
+	return sqltest.Place{
+		Open: func(t *testing.T, remove string) destination.Destination {
+			return start(t, settings{URL: url, Delete: remove})
+		},
+		Rows:  func(t *testing.T, table string) []map[string]string { return rows(t, url, table) },
+		Exec:  func(t *testing.T, statements ...string) { exec(t, url, statements...) },
+		Table: dialect{schema: "rootfi"}.Table,
+	}
 }
 
 // start returns a configured destination that is closed with t.
 func start(t testing.TB, s settings) *postgres {
 	t.Helper()
-	raw, err := json.Marshal(s)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &postgres{}
-	if err := p.Configure(t.Context(), raw); err != nil {
+	if err := p.Configure(t.Context(), sqltest.Settings(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

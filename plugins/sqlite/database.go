@@ -90,6 +90,8 @@ func columns(ctx context.Context, q querier, table string) (found []sqlcore.Colu
 func (d *database) Columns(ctx context.Context, table string) ([]sqlcore.Column, error) {
 	if _, err := os.Stat(d.path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil // a look makes no file
+	} else if err != nil {
+		return nil, err
 	}
 	return columns(ctx, d.pool, table)
 }

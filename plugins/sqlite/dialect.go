@@ -79,9 +79,13 @@ func (d dialect) RenderAlteration(table string, a sqlcore.Alteration) []string {
 		return []string{alter + " ADD COLUMN " + sqlcore.RenderColumn(d, *a.Add)}
 	default:
 		old, wide := sqlcore.Quote(a.Widen.Name), sqlcore.Quote(aside)
+		value := old
+		if a.Widen.Kind == sqlcore.Boolean {
+			value = fmt.Sprintf("CASE %s WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE %[1]s END", old)
+		}
 		return []string{
 			fmt.Sprintf("%s ADD COLUMN %s TEXT", alter, wide),
-			fmt.Sprintf("UPDATE %s SET %s = CASE %s WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE %[3]s END", d.Table(table), wide, old),
+			fmt.Sprintf("UPDATE %s SET %s = %s", d.Table(table), wide, value),
 			fmt.Sprintf("%s DROP COLUMN %s", alter, old),
 			fmt.Sprintf("%s RENAME COLUMN %s TO %s", alter, wide, old),
 		}

@@ -38,8 +38,7 @@ func (d *database) Fault(err error) sqlcore.Fault {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return sqlcore.Fault{Code: "CANCELLED"}
 	}
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return sqlcore.Fault{Kind: sqlcore.Setup, Code: "DIRECTORY"}
 	}
 	e, ok := errors.AsType[*driver.Error](err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"testing"
 
@@ -9,31 +8,27 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
 )
 
-func TestSQL(t *testing.T) {
-	sqltest.Run(t, func(t *testing.T) sqltest.Place {
-		path := filepath.Join(t.TempDir(), "warehouse.db")
-		return sqltest.Place{
-			Open: func(t *testing.T, remove string) destination.Destination {
-				return start(t, settings{Path: path, Delete: remove})
-			},
-			Rows: func(t *testing.T, table string) []map[string]string { return rows(t, path, table) },
-			Exec: func(t *testing.T, statements ...string) { exec(t, path, statements...) },
-			Table: func(name string) string {
-				return dialect{}.Table(name)
-			},
-		}
-	})
+func TestSQL(t *testing.T) { sqltest.Run(t, newPlace) }
+
+func TestStatements(t *testing.T) { sqltest.Golden(t, newPlace(t), &database{}) }
+
+func newPlace(t *testing.T) sqltest.Place {
+	path := filepath.Join(t.TempDir(), "warehouse.db")
+	return sqltest.Place{
+		Open: func(t *testing.T, remove string) destination.Destination {
+			return start(t, settings{Path: path, Delete: remove})
+		},
+		Rows:  func(t *testing.T, table string) []map[string]string { return rows(t, path, table) },
+		Exec:  func(t *testing.T, statements ...string) { exec(t, path, statements...) },
+		Table: dialect{}.Table,
+	}
 }
 
 // start returns a configured destination that is closed with t.
 func start(t testing.TB, o settings) *sqlite {
 	t.Helper()
-	raw, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &sqlite{}
-	if err := s.Configure(t.Context(), raw); err != nil {
+	if err := s.Configure(t.Context(), sqltest.Settings(t, o)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
