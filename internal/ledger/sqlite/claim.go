@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"math"
 
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -16,7 +17,7 @@ func (l *Ledger) Claim(ctx context.Context, in ledger.ClaimRequest) (ledger.Clai
 
 func (l *Ledger) claim(ctx context.Context, in ledger.ClaimRequest) (ledger.Claim, error) {
 	in.Limit = max(in.Limit, 1)
-	out := ledger.Claim{Token: ledger.ClaimToken{Destination: in.Destination}}
+	out := ledger.Claim{Token: ledger.ClaimToken{ID: rand.Text(), Destination: in.Destination}}
 	destination, err := l.wake(ctx, in)
 	if err != nil || destination == 0 {
 		return out, err
@@ -101,9 +102,7 @@ func (l *Ledger) choose(ctx context.Context, t *leaseTable, in ledger.ClaimReque
 	if err != nil {
 		return nil, nil, err
 	}
-	token, c := t.lease(p.ids, p.batches, now, in.Lease)
-	out.Token.ID = token
-	return p.ids, c, nil
+	return p.ids, t.lease(out.Token.ID, p.ids, p.batches, now, in.Lease), nil
 }
 
 // ready offers what is ready in batches from first to last, oldest first, until

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"crypto/rand"
 	"sync"
 	"time"
 )
@@ -69,15 +68,16 @@ func (t *leaseTable) taken(id int64, now time.Time) bool {
 }
 
 // lease gives the deliveries to a new claim.
-func (t *leaseTable) lease(ids, batches []int64, now time.Time, d time.Duration) (token string, c *claim) {
+func (t *leaseTable) lease(token string, ids, batches []int64, now time.Time, d time.Duration) *claim {
 	t.sweep(now)
-	token = rand.Text()
-	c = &claim{expires: now.Add(d), ids: ids}
-	t.claims[token] = c
+	c := &claim{expires: now.Add(d), ids: ids}
+	if len(ids) > 0 {
+		t.claims[token] = c
+	}
 	for i, id := range ids {
 		t.held[id] = &lease{claim: c, batch: batches[i]}
 	}
-	return token, c
+	return c
 }
 
 // forgotten is how long an expired claim may still settle what nobody else has

@@ -106,6 +106,9 @@ func (w *writer) loop() {
 				return
 			}
 		}
+		// Those who were answered a moment ago get a turn to come back: fewer
+		// and larger transactions.
+		runtime.Gosched()
 		group = w.gather(append(group[:0], j))
 		w.write(group)
 		clear(group)

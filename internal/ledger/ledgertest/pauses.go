@@ -1,0 +1,95 @@
+package ledgertest
+
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+)
+
+var pauseTests = map[string]func(*kit){
+	"a pause lasts until it is cleared": func(k *kit) {
+		p := ledger.Pause{Destination: "d", Reason: ledger.PauseThrottled, Message: "slow down", Since: k.clock.now(), Until: k.clock.now().Add(time.Hour)}
+		k.must(k.Pause(k.Context(), p))
+		k.Ledger = k.store.Crash()
+		all, err := k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, []ledger.Pause{p})
+		states, err := k.DestinationStates(k.Context())
+		k.must(err)
+		if len(states) != 1 || states[0].Pause == nil || *states[0].Pause != p {
+			k.Errorf("states %+v", states)
+		}
+		k.must(k.Resume(k.Context(), "d"))
+		k.must(k.Resume(k.Context(), "d"))
+		all, err = k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, nil)
+	},
+	"an operator's pause is not replaced": func(k *kit) {
+		pause := func(reason string, until time.Time) {
+			k.must(k.Pause(k.Context(), ledger.Pause{Destination: "d", Reason: reason, Since: k.clock.now(), Until: until}))
+		}
+		check := func(reason string, until time.Time) {
+			k.Helper()
+			all, err := k.Pauses(k.Context())
+			k.must(err)
+			if len(all) != 1 || all[0].Reason != reason || !all[0].Until.Equal(until) {
+				k.Errorf("pauses %+v, want one for reason %s until %s", all, reason, until)
+			}
+		}
+		soon := k.clock.now().Add(time.Minute)
+		pause(ledger.PauseThrottled, soon)
+		pause(ledger.PauseMisconfigured, time.Time{})
+		check(ledger.PauseMisconfigured, time.Time{})
+		pause(ledger.PauseOperator, time.Time{})
+		check(ledger.PauseOperator, time.Time{})
+		pause(ledger.PauseThrottled, soon)
+		check(ledger.PauseOperator, time.Time{})
+		pause(ledger.PauseOperator, soon)
+		check(ledger.PauseOperator, soon)
+	},
+	"pauses do not use up the time for retries": func(k *kit) {
+		b, other := k.book(1, "d"), k.book(1, "e")
+		fail := ledger.Outcome{Result: ledger.OutcomeRetry}
+		k.settle(k.claimN("d", b.ID, 10, 1), fail)
+		k.settle(k.claimN("e", other.ID, 10, 1), fail)
+		failed := k.clock.now()
+		for _, until := range []time.Duration{0, 20 * time.Minute} { // the second ends by itself
+			k.clock.advance(time.Minute)
+			p := ledger.Pause{Destination: "d", Reason: ledger.PauseThrottled, Since: k.clock.now()}
+			if until > 0 {
+				p.Until = p.Since.Add(until)
+			}
+			k.must(k.Pause(k.Context(), p))
+			k.clock.advance(30 * time.Minute)
+			k.must(k.Resume(k.Context(), "d"))
+		}
+		c := k.claimN("d", b.ID, 10, 1)
+		if want := failed.Add(50 * time.Minute); !c.Items[0].FirstFail.Equal(want) {
+			k.Errorf("first failure %s, want %s", c.Items[0].FirstFail, want)
+		}
+		if d := k.claimN("e", other.ID, 10, 1).Items[0]; !d.FirstFail.Equal(failed) {
+			k.Errorf("of the other destination %s, want %s", d.FirstFail, failed)
+		}
+		// A failure after the pauses counts from itself.
+		k.deliver(c)
+		later := k.book(1, "d")
+		k.settle(k.claimN("d", later.ID, 10, 1), fail)
+		if d := k.claimN("d", later.ID, 10, 1).Items[0]; !d.FirstFail.Equal(k.clock.now()) {
+			k.Errorf("later failure %s, want %s", d.FirstFail, k.clock.now())
+		}
+	},
+	"a pause that is prolonged counts from its beginning": func(k *kit) {
+		b := k.book(1, "d")
+		k.settle(k.claimN("d", b.ID, 10, 1), ledger.Outcome{Result: ledger.OutcomeRetry})
+		failed := k.clock.now()
+		for range 3 {
+			k.must(k.Pause(k.Context(), ledger.Pause{Destination: "d", Reason: ledger.PauseThrottled, Since: k.clock.now(), Until: k.clock.now().Add(2 * time.Minute)}))
+			k.clock.advance(time.Minute)
+		}
+		k.must(k.Resume(k.Context(), "d"))
+		if d := k.claimN("d", b.ID, 10, 1).Items[0]; !d.FirstFail.Equal(failed.Add(3 * time.Minute)) {
+			k.Errorf("first failure %s, want %s", d.FirstFail, failed.Add(3*time.Minute))
+		}
+	},
+}

@@ -1,0 +1,13 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+)
+
+// LimitPages lets the events file be full at a size.
+func (l *Ledger) LimitPages(ctx context.Context, pages int) error {
+	return l.events.do(ctx, &job{plain: true, run: func(c *conn) error {
+		return c.query(ctx, fmt.Sprintf("PRAGMA max_page_count=%d", pages), func(row) error { return nil })
+	}})
+}
