@@ -57,10 +57,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := rows(t, s.URL, object)
-	for _, r := range rows(t, s.URL, object+"_changes") {
-		out = append(out, r)
-	}
+	out := append(rows(t, s.URL, object), rows(t, s.URL, object+"_changes")...)
 	for _, r := range out {
 		if body, ok := r["body"]; ok {
 			var fields map[string]json.RawMessage

@@ -125,7 +125,7 @@ const (
 // fitsNumeric reports whether the JSON number keeps all its digits in a numeric
 // column.
 func fitsNumeric(s string) bool {
-	if len(s) < 1000 && strings.IndexAny(s, "eE") < 0 {
+	if len(s) < 1000 && !strings.ContainsAny(s, "eE") {
 		return true
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(s, "-")), "e")
