@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/event"
@@ -243,5 +244,46 @@ var deadLetterTests = map[string]func(*kit){
 		k.clock.advance(time.Second)
 		k.deliver(k.claimN("d", batch, 10, 1))
 		same(k, "undone", k.undone(), nil)
+	},
+	"a batch of retried letters is listed whoever looks while it is made": func(k *kit) {
+		stop := make(chan struct{})
+		var looking sync.WaitGroup
+		looking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := k.Undone(k.Context(), 0, 1000); err != nil {
+					k.Error(err)
+					return
+				}
+			}
+		})
+		defer looking.Wait()
+		defer close(stop)
+		for range 20 {
+			k.settle(k.claimN("d", k.book(5, "d").ID, 5, 5), rejected)
+			batch, n, err := k.RetryDeadLetters(k.Context(), ledger.DeadLetterFilter{})
+			if err != nil || n != 5 {
+				k.Fatalf("retried %d: %v", n, err)
+			}
+			same(k, "undone", k.undone(), []int64{batch})
+			k.deliver(k.claimN("d", batch, 5, 5))
+		}
+	},
+	"letters outlive the batch that they come from": func(k *kit) {
+		k.settle(k.claimN("d", k.book(2, "d").ID, 2, 2), rejected)
+		k.clock.advance(time.Hour)
+		if p, err := k.Prune(k.Context(), k.clock.now()); err != nil || p.Batches != 1 {
+			k.Fatalf("pruned %+v, %v", p, err)
+		}
+		batch, n, err := k.RetryDeadLetters(k.Context(), ledger.DeadLetterFilter{})
+		if err != nil || n != 2 {
+			k.Fatalf("retried %d: %v", n, err)
+		}
+		same(k, "undone", k.undone(), []int64{batch})
+		k.deliver(k.claimN("d", batch, 2, 2))
 	},
 }

@@ -153,10 +153,16 @@ func (l *Ledger) openBatches(ctx context.Context, afterID int64) (page []ledger.
 }
 
 // sortOut tells, in the state file, which batches have nothing left to do. That
-// is final: an applied batch gets no new deliveries.
+// is final: an applied batch gets no new deliveries. Of those that are being
+// filled it says nothing.
 func (l *Ledger) sortOut(ctx context.Context, page []ledger.Batch) (undone []ledger.Batch, done []int64, err error) {
+	// Before the snapshot is taken: what is not being filled any more is in it.
+	filling := l.filling.all()
 	err = l.state.read(ctx, func(c *conn) error {
 		for _, b := range page {
+			if filling[b.ID] {
+				continue
+			}
 			var err error
 			if b.Applied, err = isApplied(ctx, c, &b); err != nil {
 				return err

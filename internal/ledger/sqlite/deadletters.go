@@ -150,8 +150,11 @@ func (l *Ledger) RetryDeadLetters(ctx context.Context, f ledger.DeadLetterFilter
 	if err != nil || len(first) == 0 {
 		return 0, 0, explain(err, "retry dead letters")
 	}
+	filling := l.filling.begin()
+	defer filling.end()
 	err = l.events.write(ctx, func(c *conn) error {
 		batch, err = c.insert(`INSERT INTO batches (first_seq, last_seq, created_at) VALUES (0, 0, ?)`, l.now())
+		filling.add(batch)
 		return err
 	})
 	if err != nil {
@@ -164,6 +167,7 @@ func (l *Ledger) RetryDeadLetters(ctx context.Context, f ledger.DeadLetterFilter
 		return err
 	})
 	l.leases.moved(moved, batch)
+	filling.end()
 	l.notify()
 	return batch, n, explain(err, "retry dead letters")
 }

@@ -53,6 +53,8 @@ type Ledger struct {
 	names  names
 	leases leases
 
+	filling filling
+
 	closing  sync.Once
 	closeErr error
 }

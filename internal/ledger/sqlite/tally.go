@@ -88,6 +88,15 @@ func (t *tally) flush(c *conn) error {
 		if *n == (counts{}) {
 			continue
 		}
+		if max(n[waiting], n[delivered], n[dead]) <= 0 {
+			// Retention may have removed the batch.
+			if _, err := c.exec(`UPDATE batch_counts SET waiting = waiting + ?, delivered = delivered + ?, dead = dead + ?
+				WHERE batch = ? AND destination = ? AND model = ?`,
+				n[waiting], n[delivered], n[dead], k.batch, k.destination, k.model); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := c.exec(`INSERT INTO batch_counts (batch, destination, model, waiting, delivered, dead) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET waiting = waiting + excluded.waiting, delivered = delivered + excluded.delivered,
 				dead = dead + excluded.dead`, k.batch, k.destination, k.model, n[waiting], n[delivered], n[dead]); err != nil {
