@@ -3,7 +3,6 @@
 package embedded
 
 import (
-	"net/url"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -100,7 +99,7 @@ func persistenceConfig(dir string, run int64) config.Persistence {
 func sqliteConfig(file string, run int64) *config.SQL {
 	return &config.SQL{
 		PluginName:   sqlite.PluginName,
-		DatabaseName: (&url.URL{Path: file}).EscapedPath(),
+		DatabaseName: uri(file),
 		ConnectAttributes: map[string]string{
 			"mode":         "rw",
 			"journal_mode": "wal",

@@ -44,7 +44,7 @@ func (d database) migrate(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?_txlock=immediate&_pragma=busy_timeout(10000)")
+	db, err := sql.Open("sqlite", "file:"+uri(file)+"?_txlock=immediate&_pragma=busy_timeout(10000)")
 	if err != nil {
 		return fmt.Errorf("temporal: %s: %w", file, err)
 	}
@@ -162,3 +162,6 @@ func minor(version string) (int, error) {
 	}
 	return n, nil
 }
+
+// uri writes a path as the path of a SQLite URI.
+func uri(file string) string { return (&url.URL{Path: file}).EscapedPath() }
