@@ -53,7 +53,13 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 		return DeliverResult{}, gone(in.Destination)
 	}
 	flow := a.flows.get(in.Destination, d.WritesPerSecond)
+	stopping := activity.GetWorkerStopChannel(ctx)
 	for range attemptWrites {
+		select {
+		case <-stopping: // this process is being stopped: another attempt goes on
+			return DeliverResult{}, more(in.Destination)
+		default:
+		}
 		settled := flow.settled()
 		claim, err := a.store.Claim(ctx, ledger.ClaimRequest{
 			Destination: in.Destination,

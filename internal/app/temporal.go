@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -28,16 +29,16 @@ func (a *App) runTemporal(ctx context.Context) {
 		}
 		defer a.stopEmbedded(server)
 	}
-	for warned := false; ctx.Err() == nil; {
+	for logged := ""; ctx.Err() == nil; {
 		err := a.work(ctx, server)
 		if err == nil {
 			return
 		}
 		problem := err.Error()
 		a.temporal.problem.Store(&problem)
-		if !warned {
-			a.log.Warn("temporal cannot be used yet, events wait in the ledger", "err", err)
-			warned = true
+		if problem != logged { // every new problem once, not every attempt
+			a.log.Warn("temporal cannot be used now, events wait in the ledger", "err", err)
+			logged = problem
 		}
 		sleep(ctx, retryTemporal)
 	}
@@ -71,7 +72,8 @@ func (a *App) stopEmbedded(server *embedded.Server) {
 	}
 }
 
-// work connects, and returns nil when the context ended after it had worked.
+// work connects and works until the context ends, then it returns nil. It
+// returns an error when it cannot go on; another call may.
 func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	t := a.conf.Temporal
 	conn := &link{address: t.Address, ui: t.UI}
@@ -96,9 +98,13 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	}
 	conn.client = c
 
+	// What ends a worker (an API key that expired, a namespace that was removed)
+	// must not end the endpoint: events are accepted and wait.
+	ctx, cancelWork := context.WithCancelCause(ctx)
+	defer cancelWork(nil)
 	workers := worker.New(worker.Options{
 		Client: c, TaskQueue: t.TaskQueue, Activities: a.activities, Destinations: a.queues(),
-		StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { a.fail(fmt.Errorf("temporal worker: %w", err)) },
+		StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { cancelWork(fmt.Errorf("worker: %w", err)) },
 		Logger: a.log,
 	})
 	if err := workers.Start(a.pauses.Paused); err != nil {
@@ -107,6 +113,7 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	}
 	defer workers.Stop()
 	a.temporal.current.Store(conn)
+	defer a.temporal.current.Store(nil)
 	a.temporal.problem.Store(new(string))
 	a.log.Info("temporal is ready", "address", conn.address, "namespace", t.Namespace, "ui", conn.ui)
 
@@ -117,6 +124,9 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	}()
 	a.dispatcher.Run(ctx)
 	<-pauses
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
