@@ -1,7 +1,7 @@
 // Package pgtest gives tests a real PostgreSQL: one throw-away server per test
 // binary, started by the first test that asks, and a fresh database per call of
 // [URL]. The server keeps nothing safe and ends with the test process, however
-// that ends. Call [Main] from TestMain.
+// that ends. Call [Main] or [Run] from TestMain.
 package pgtest
 
 import (
@@ -29,7 +29,11 @@ var shared struct {
 
 // Main runs the tests of a package, stops the server if one was started, and
 // exits.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do: it returns the status with
+// which to exit.
+func Run(m *testing.M) int {
 	shared.Lock()
 	shared.allowed = true
 	shared.Unlock()
@@ -38,10 +42,10 @@ func Main(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
-// Stop stops the server, for a TestMain that has more to do than Main does.
+// Stop stops the server.
 func Stop() error {
 	shared.Lock()
 	defer shared.Unlock()
