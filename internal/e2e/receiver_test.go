@@ -35,27 +35,38 @@ func messages(body []byte) []message {
 	return []message{one}
 }
 
-// door is an endpoint that fails until it is opened.
+// door is an endpoint that fails until it is opened, and refuses one record.
 type door struct {
-	open atomic.Bool
+	open   atomic.Bool
+	refuse atomic.Pointer[string]
 
 	mu  sync.Mutex
 	got map[string]bool
 }
 
-func (d *door) serve(t *testing.T) (url string) {
-	d.got = make(map[string]bool)
-	return receive(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
-		if !d.open.Load() {
-			http.Error(w, "closed", http.StatusBadGateway)
+func newDoor() *door { return &door{got: make(map[string]bool)} }
+
+func (d *door) answer(w http.ResponseWriter, _ *http.Request, body []byte) {
+	if !d.open.Load() {
+		http.Error(w, "closed", http.StatusBadGateway)
+		return
+	}
+	refuse := d.refuse.Load()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, m := range messages(body) {
+		if refuse != nil && m.key() == *refuse {
+			http.Error(w, "not this one", http.StatusUnprocessableEntity)
 			return
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, m := range messages(body) {
-			d.got[m.key()] = true
-		}
-	})
+		d.got[m.key()] = true
+	}
+}
+
+func (d *door) has(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.got[key]
 }
 
 func (d *door) records() int {

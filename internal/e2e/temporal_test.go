@@ -115,8 +115,8 @@ func getJSON(t *testing.T, url string, into any) int {
 // Invariant 7: with an empty Temporal, everything undelivered is driven again.
 func TestEmptyNamespace(t *testing.T) {
 	t.Parallel()
-	var door door
-	hook := door.serve(t)
+	door := newDoor()
+	hook := receive(t, door.answer)
 	w := newTrio(t)
 	rest := strings.Replace(w.config(), "routes:\n", fmt.Sprintf(`  hook:
     plugin: webhook
