@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -140,6 +141,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 // book turns results into outcomes.
 func (a *Activities) book(name string, settings *Settings, d Destination, g group, results []destination.Result, err error) []ledger.Outcome {
 	now := time.Now()
+	_, answered := errors.AsType[*destination.Failure](err)
 	out := make([]ledger.Outcome, len(g.items))
 	for i, item := range g.items {
 		var r destination.Result
@@ -152,8 +154,9 @@ func (a *Activities) book(name string, settings *Settings, d Destination, g grou
 		o := ledger.Outcome{
 			DeliveryID: item.ID, Version: g.batch.Records[i].Version,
 			ErrorKind: r.Kind.String(), Code: r.Code, Message: r.Message,
-			// Only of a call without an answer may one record be the cause for all.
-			Lost: lost && r.Kind == destination.Retry && len(g.items) > 1,
+			// Only of a call without an answer may one record be the cause for
+			// all; one that was alone with that already stays so.
+			Lost: lost && !answered && (len(g.items) > 1 || item.Suspect > 0),
 		}
 		exhausted := !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed
 		switch r.Kind {

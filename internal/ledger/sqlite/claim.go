@@ -83,7 +83,7 @@ func (l *Ledger) choose(ctx context.Context, t *leaseTable, in ledger.ClaimReque
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := l.now()
-	p := picker{limit: in.Limit, budget: 4*in.Limit + 256}
+	p := picker{limit: in.Limit, trust: t.trust, budget: 4*in.Limit + 256}
 	err := l.state.read(ctx, func(c *conn) error {
 		take := func(cand candidate) bool {
 			if t.taken(cand.id, now) {
@@ -102,7 +102,9 @@ func (l *Ledger) choose(ctx context.Context, t *leaseTable, in ledger.ClaimReque
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.ids, t.lease(out.Token.ID, p.ids, p.batches, now, in.Lease), nil
+	c := t.lease(out.Token.ID, p.ids, p.batches, now, in.Lease)
+	c.suspects = p.suspects
+	return p.ids, c, nil
 }
 
 // ready offers what is ready in batches from first to last, oldest first, until
@@ -118,13 +120,19 @@ func ready(ctx context.Context, c *conn, destination, first, last int64, take fu
 		}, destination, first, last)
 }
 
+// mostDoubt parts any group down to one delivery.
+const mostDoubt = 8
+
 // picker chooses among candidates in their order. The first one decides: a claim
 // has either only suspects or none. Suspects come in groups that get smaller
 // each time a call with them is lost, down to one, so that the one that breaks
-// the calls is found and the others are delivered. As the oldest is always
-// served, neither kind starves the other.
+// the calls is found and the others are delivered. With every such group that is
+// answered they get larger again: after an outage, in which all calls were lost,
+// it is none of them. As the oldest is always served, neither kind starves the
+// other.
 type picker struct {
 	limit        int // of the request
+	trust        int // groups of suspects that were answered since one was lost
 	room         int // how many may be taken, by what was taken so far
 	budget       int // how many more to look at
 	ids, batches []int64
@@ -139,7 +147,8 @@ func (p *picker) offer(c candidate) bool {
 	}
 	room := p.room
 	if p.suspects {
-		room = min(room, max(1, p.limit>>min(2*c.suspect, 62)))
+		doubt := max(min(c.suspect, mostDoubt)-int64(p.trust), 1)
+		room = min(room, max(1, p.limit>>(2*doubt)))
 	}
 	if p.suspects == (c.suspect > 0) && len(p.ids) < room {
 		p.room = room

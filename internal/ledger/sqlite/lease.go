@@ -46,6 +46,7 @@ type leaseTable struct {
 	mu     sync.Mutex
 	held   map[int64]*lease // by delivery
 	claims map[string]*claim
+	trust  int // see picker
 }
 
 type lease struct {
@@ -58,6 +59,7 @@ type lease struct {
 type claim struct {
 	expires  time.Time
 	settling bool // its outcomes are being written: it cannot expire now
+	suspects bool // it has nothing else
 	ids      []int64
 }
 
@@ -129,11 +131,18 @@ func (t *leaseTable) settle(token string) (*claim, map[int64]lease) {
 }
 
 // settled ends the claim, or gives it back when its outcomes could not be stored.
-func (t *leaseTable) settled(token string, c *claim, stored bool) {
+func (t *leaseTable) settled(token string, c *claim, stored, lost bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.settling = false
-	if stored {
-		t.release(token)
+	if !stored {
+		return
+	}
+	t.release(token)
+	switch {
+	case lost:
+		t.trust = 0
+	case c.suspects:
+		t.trust = min(t.trust+1, mostDoubt)
 	}
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -15,7 +16,8 @@ func (l *Ledger) Settle(ctx context.Context, token ledger.ClaimToken, outcomes [
 		return nil
 	}
 	err := l.settle(ctx, token, own, outcomes)
-	t.settled(token.ID, c, err == nil)
+	lost := slices.ContainsFunc(outcomes, func(o ledger.Outcome) bool { return o.Lost })
+	t.settled(token.ID, c, err == nil, lost)
 	return explain(err, "settle for %s", token.Destination)
 }
 
