@@ -138,13 +138,11 @@ func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
 			d.note(b.ID, time.Now())
 			return err == nil
 		}
-		if ctx.Err() != nil {
-			return false
-		}
-		if retry.first() {
+		if retry.first() && ctx.Err() == nil {
 			d.log.Warn("temporal does not take workflows, events wait in the ledger", "err", err)
 		}
 		if !retry.sleep(ctx) {
+			d.forget(b.ID) // the sweeper of the next Run finds it
 			return false
 		}
 	}
@@ -154,6 +152,12 @@ func (d *Dispatcher) note(batch int64, startedAt time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.started[batch] = startedAt
+}
+
+func (d *Dispatcher) forget(batch int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.started, batch)
 }
 
 func isAlreadyStarted(err error) bool {
@@ -176,6 +180,9 @@ func (p *pause) sleep(ctx context.Context) bool {
 	t := time.NewTimer(p.next)
 	defer t.Stop()
 	p.next = min(2*p.next, p.max)
+	if ctx.Err() != nil {
+		return false
+	}
 	select {
 	case <-t.C:
 		return true

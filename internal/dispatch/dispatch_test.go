@@ -23,6 +23,7 @@ type fakeStore struct {
 	mu      sync.Mutex
 	waiting []ledger.EventRef
 	batches []ledger.Batch
+	done    int // of the batches
 	pending map[int64]map[string]int
 	signal  chan struct{}
 }
@@ -63,12 +64,19 @@ func (s *fakeStore) Undone(_ context.Context, after int64, limit int) ([]ledger.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []ledger.Batch
-	for _, b := range s.batches {
+	for _, b := range s.batches[s.done:] {
 		if b.ID > after && len(out) < limit {
 			out = append(out, b)
 		}
 	}
 	return out, nil
+}
+
+// finish makes everything done.
+func (s *fakeStore) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = len(s.batches)
 }
 
 func (s *fakeStore) Pending(_ context.Context, batch int64) (map[string]int, error) {
@@ -321,4 +329,41 @@ func TestWorkflowIDIsDerivedFromTheEvents(t *testing.T) {
 	if a != b || a == c || !strings.HasPrefix(a, "rootfi:2-events:abc:") {
 		t.Errorf("ids %s, %s, %s", a, b, c)
 	}
+}
+
+func TestWhatOneRunCouldNotStartTheNextOneDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, nil)
+		f.starter.down = true
+		f.store.append(1)
+		time.Sleep(time.Minute)
+		f.stop() // the connection to Temporal is given up
+		f.starter.down = false
+		defer f.begin(t).stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := len(f.starter.sizes()); got != 1 {
+			t.Errorf("%d workflows for the batch that was claimed before", got)
+		}
+	})
+}
+
+func TestStartedBatchesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, nil)
+		defer f.stop()
+		for i := range 50 {
+			f.store.append(1)
+			synctest.Wait()
+			f.passes.Applied(int64(i+1), nil)
+		}
+		f.store.finish()
+		time.Sleep(3 * settleTime)
+		synctest.Wait()
+		f.d.mu.Lock()
+		defer f.d.mu.Unlock()
+		if n := len(f.d.started); n > 0 {
+			t.Errorf("%d batches are remembered that are done", n)
+		}
+	})
 }

@@ -42,6 +42,7 @@ const (
 
 // sweep looks at batches above the cursor and returns where the next one goes on.
 func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
+	d.forgetSettled()
 	restarted := 0
 	defer func() {
 		if restarted > 0 {
@@ -96,13 +97,16 @@ func (d *Dispatcher) restart(ctx context.Context, b ledger.Batch) (bool, error) 
 func (d *Dispatcher) driven(b ledger.Batch) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for id, at := range d.started {
-		if !at.IsZero() && time.Since(at) > settleTime {
-			delete(d.started, id)
-		}
-	}
-	_, ok := d.started[b.ID]
-	return ok
+	at, ok := d.started[b.ID]
+	return ok && (at.IsZero() || time.Since(at) <= settleTime)
+}
+
+func (d *Dispatcher) forgetSettled() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.started, func(_ int64, at time.Time) bool {
+		return !at.IsZero() && time.Since(at) > settleTime
+	})
 }
 
 // Wake makes the sweeper look now, for example after dead letters were booked again.
