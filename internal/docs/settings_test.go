@@ -1,0 +1,163 @@
+package docs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/plugins/host"
+	"github.com/sluicehq/sluice/plugins/host/hosttest"
+)
+
+// plugins are those that the documentation speaks of, with their packages.
+var plugins = map[string]string{
+	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
+	"hello": "examples/plugin-hello",
+}
+
+func TestSettings(t *testing.T) {
+	schemas := make(map[string]json.RawMessage)
+	for name, dir := range plugins {
+		d, err := host.Inspect(t.Context(), hosttest.Build(t, "github.com/sluicehq/sluice/"+dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		schemas[name] = d.ConfigSchema
+	}
+	t.Run("tables have every setting", func(t *testing.T) {
+		overview := sections(pageAt(t, "docs/destinations.md").text)
+		for name, dir := range plugins {
+			if name == "hello" {
+				continue
+			}
+			want := properties(t, schemas[name])
+			if got := firstColumn(overview[name]); !slices.Equal(got, want) {
+				t.Errorf("docs/destinations.md: the settings of %s are %v, want %v", name, got, want)
+			}
+			if got := firstColumn(sections(pageAt(t, dir+"/README.md").text)["Settings"]); !slices.Equal(got, want) {
+				t.Errorf("%s/README.md: the settings are %v, want %v", dir, got, want)
+			}
+		}
+	})
+	t.Run("YAML is a configuration", func(t *testing.T) {
+		blocks := 0
+		for _, p := range pages(t) {
+			for _, b := range p.blocks {
+				if b.language == "yaml" && topLevel.MatchString(b.text) {
+					blocks++
+					check(t, fmt.Sprintf("%s:%d", p.path, b.line), complete(b.text), schemas)
+				}
+			}
+		}
+		if blocks == 0 {
+			t.Error("there is none")
+		}
+	})
+	t.Run("examples are configurations", func(t *testing.T) {
+		files, err := filepath.Glob(root + "/config/examples/*.yaml")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%d files, %v", len(files), err)
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check(t, name, string(text), schemas)
+		}
+	})
+}
+
+func check(t *testing.T, place, text string, schemas map[string]json.RawMessage) {
+	t.Helper()
+	f, err := config.Parse(place, []byte(text), config.Resolver{
+		Env: func(name string) (string, bool) {
+			if strings.HasSuffix(name, "_ADDRESS") {
+				return "example.com:7233", true
+			}
+			return "value", true
+		},
+		File: func(string) (string, error) { return "value", nil },
+	})
+	if err != nil {
+		t.Errorf("%v", err)
+		return
+	}
+	for name, d := range f.Config.Destinations {
+		schema, ok := schemas[d.Plugin]
+		if !ok {
+			t.Errorf("%s: there is no plugin %q", place, d.Plugin)
+			continue
+		}
+		if err := f.CheckSettings(name, schema).Err(); err != nil {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+var (
+	topLevel    = regexp.MustCompile(`(?m)^[a-z_]+:`)
+	destination = regexp.MustCompile(`(?m)^destinations:\n(?: *#.*\n)*  ([a-z][a-z0-9_-]*):`)
+)
+
+// complete adds the parts that an excerpt leaves out, so that the rest is judged
+// as in a whole file.
+func complete(text string) string {
+	if !strings.HasPrefix(text, "\n") {
+		text = "\n" + text
+	}
+	if !strings.Contains(text, "\nsources:") {
+		text += "\nsources: {rootfi: {type: rootfi, auth: none}}\n"
+	}
+	to := "warehouse"
+	if m := destination.FindStringSubmatch(text); m != nil {
+		to = m[1]
+	}
+	if !strings.Contains(text, "\ndestinations:") {
+		text += "\ndestinations: {warehouse: {plugin: sqlite, config: {path: ./w.db}}, audit: {plugin: file, config: {path: ./a}}}\n"
+	}
+	if !strings.Contains(text, "\nroutes:") {
+		text += "\nroutes: [{name: all, to: [" + to + "]}]\n"
+	}
+	return text[1:]
+}
+
+// sections cuts a page at its second-level headings.
+func sections(text string) map[string]string {
+	out := make(map[string]string)
+	for _, part := range strings.Split(text, "\n## ")[1:] {
+		title, body, _ := strings.Cut(part, "\n")
+		out[strings.TrimSpace(title)] = body
+	}
+	return out
+}
+
+var rowName = regexp.MustCompile("(?m)^\\| `([a-z_]+)`")
+
+// firstColumn lists the names in the first column of tables, sorted.
+func firstColumn(text string) []string {
+	var out []string
+	for _, m := range rowName.FindAllStringSubmatch(text, -1) {
+		out = append(out, m[1])
+	}
+	slices.Sort(out)
+	return out
+}
+
+func properties(t *testing.T, schema json.RawMessage) []string {
+	t.Helper()
+	var s struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if err := json.Unmarshal(schema, &s); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(s.Properties))
+}
