@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -10,15 +12,17 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
-	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // harness reads tables as users would.
 type harness struct {
+	url    string // of one database, with a schema per behaviour
 	remove string
 	binary string // "": in process
+	places *atomic.Int64
 }
 
 func TestConformance(t *testing.T) {
@@ -26,11 +30,11 @@ func TestConformance(t *testing.T) {
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove})
+			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove, binary: binary})
+			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -43,11 +47,7 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	raw, err := json.Marshal(settings{URL: pgtest.URL(t), Delete: h.remove})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
+	return sqltest.Settings(t, settings{URL: h.url, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
 }
 
 func (h harness) Lacks() map[string]string { return nil }
@@ -57,7 +57,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := append(rows(t, s.URL, object), rows(t, s.URL, object+"_changes")...)
+	out := append(rows(t, s.URL, s.Schema, object), rows(t, s.URL, s.Schema, object+"_changes")...)
 	for _, r := range out {
 		if body, ok := r["body"]; ok {
 			var fields map[string]json.RawMessage
@@ -71,7 +71,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 }
 
 // rows reads a table with every value as text; null is left out.
-func rows(t testing.TB, url, table string) []map[string]string {
+func rows(t testing.TB, url, schema, table string) []map[string]string {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -79,10 +79,13 @@ func rows(t testing.TB, url, table string) []map[string]string {
 	}
 	defer c.Close(t.Context())
 	var exists bool
-	if err := c.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'rootfi' AND tablename = $1)", table).Scan(&exists); err != nil || !exists {
+	if err := c.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2)", schema, table).Scan(&exists); err != nil {
+		t.Fatal(err)
+	}
+	if !exists {
 		return nil
 	}
-	found, err := c.Query(t.Context(), "SELECT to_jsonb(t)::text FROM rootfi."+sqlcore.Quote(table)+" t ORDER BY t")
+	found, err := c.Query(t.Context(), "SELECT to_jsonb(t)::text FROM "+dialect{schema: schema}.Table(table)+" t ORDER BY t")
 	if err != nil {
 		t.Fatal(err)
 	}
