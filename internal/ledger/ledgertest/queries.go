@@ -150,5 +150,20 @@ var queryTests = map[string]func(*kit){
 		b = k.claimBatch(10)
 		k.apply(ledger.Application{Batch: b.ID, Final: true})
 		check("all applied", ledger.Backlog{})
+		var open []ledger.Batch
+		for range 4 {
+			open = append(open, k.book(1, "d")) // applied, not delivered
+			open = append(open, k.batch(1))
+		}
+		check("every other one", ledger.Backlog{Batches: 4, Oldest: k.clock.now()})
+		for left, i := int64(3), 7; i > 0; left, i = left-1, i-2 {
+			k.apply(ledger.Application{Batch: open[i].ID, Final: true})
+			want := ledger.Backlog{Batches: left}
+			if left > 0 {
+				want.Oldest = k.clock.now()
+			}
+			check("from the last on", want)
+		}
+		check("none any more", ledger.Backlog{})
 	},
 }

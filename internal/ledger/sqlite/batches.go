@@ -140,6 +140,24 @@ func (l *Ledger) undone(ctx context.Context, afterID int64, limit int) ([]ledger
 	return out, nil
 }
 
+// closeBatches marks as done what has nothing left to do.
+func (l *Ledger) closeBatches(ctx context.Context) error {
+	for after := int64(0); ; {
+		page, err := l.openBatches(ctx, after)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		after = page[len(page)-1].ID
+		_, done, err := l.sortOut(ctx, page)
+		if err != nil {
+			return err
+		}
+		if err := l.markDone(ctx, done); err != nil {
+			return err
+		}
+	}
+}
+
 // openBatches returns a page of batches that are not marked as done.
 func (l *Ledger) openBatches(ctx context.Context, afterID int64) (page []ledger.Batch, err error) {
 	err = l.events.read(ctx, func(c *conn) error {

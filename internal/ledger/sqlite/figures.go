@@ -98,28 +98,34 @@ func (l *Ledger) Backlog(ctx context.Context) (ledger.Backlog, error) {
 	var out ledger.Backlog
 	var first int64 // of the oldest event that is not applied
 	var open []ledger.Batch
+	// While a destination is away many batches are open, nearly all of them
+	// applied: those that were found so are not looked at again.
+	applied := l.applied.Load()
 	err := l.events.read(ctx, func(c *conn) error {
 		if _, err := c.one(ctx, `SELECT claimed_seq + 1, max(claimed_seq, (SELECT coalesce(max(seq), 0) FROM events)) - claimed_seq FROM cursor`,
 			func(r row) { first, out.Events = r.int(0), r.int(1) }); err != nil {
 			return err
 		}
-		return c.query(ctx, `SELECT id, first_seq FROM batches WHERE done = 0 AND first_seq > 0 ORDER BY id`, func(r row) error {
+		return c.query(ctx, `SELECT id, first_seq FROM batches WHERE done = 0 AND first_seq > 0 AND id > ? ORDER BY id`, func(r row) error {
 			open = append(open, ledger.Batch{ID: r.int(0), FirstSeq: r.int(1)})
 			return nil
-		})
+		}, applied)
 	})
 	if err == nil {
 		err = l.state.read(ctx, func(c *conn) error {
 			for _, b := range open {
-				applied, err := isApplied(ctx, c, &b)
+				done, err := isApplied(ctx, c, &b)
 				if err != nil {
 					return err
 				}
-				if !applied {
+				if done && out.Batches == 0 {
+					applied = b.ID
+				} else if !done {
 					out.Batches++
 					first = min(first, b.FirstSeq)
 				}
 			}
+			l.applied.Store(applied) // an older one by a concurrent call costs time only
 			return nil
 		})
 	}

@@ -19,74 +19,104 @@ func (l *Ledger) Prune(ctx context.Context, before time.Time) (ledger.Pruned, er
 }
 
 func (l *Ledger) prune(ctx context.Context, before time.Time) (out ledger.Pruned, err error) {
-	// This marks what is done.
-	if _, err := l.undone(ctx, 0, 1<<31); err != nil {
+	if err := l.closeBatches(ctx); err != nil {
 		return out, err
 	}
 	for after := int64(0); ; {
-		page, err := l.oldBatches(ctx, after, before)
+		page, next, err := l.oldBatches(ctx, after, before)
 		if err != nil {
 			return out, err
 		}
 		if len(page) == 0 {
 			break
 		}
-		for _, b := range page {
-			if err := l.pruneBatch(ctx, b, before, &out); err != nil {
-				return out, err
-			}
+		if err := l.prunePage(ctx, page, before, &out); err != nil {
+			return out, err
 		}
-		after = page[len(page)-1].ID
+		after = next
 	}
 	return out, l.shrink(ctx)
 }
 
-// oldBatches returns a page of done batches that began before the moment.
-func (l *Ledger) oldBatches(ctx context.Context, after int64, before time.Time) (page []ledger.Batch, err error) {
+// oldBatches returns those of a page of done batches that began before the
+// moment, and where the next page begins. Batches are as old as their numbers
+// are small: after a page without any there are no more.
+func (l *Ledger) oldBatches(ctx context.Context, after int64, before time.Time) (page []ledger.Batch, next int64, err error) {
 	err = l.events.read(ctx, func(c *conn) error {
-		return c.query(ctx, `SELECT b.id, b.first_seq, b.last_seq FROM batches b
-			WHERE b.done = 1 AND b.id > ?1 AND (b.created_at < ?2
-				OR (SELECT min(e.received_at) FROM events e WHERE e.seq BETWEEN b.first_seq AND b.last_seq) < ?2)
-			ORDER BY b.id LIMIT ?3`,
+		return c.query(ctx, `SELECT b.id, b.first_seq, b.last_seq, b.created_at < ?2 OR coalesce(
+				(SELECT e.received_at FROM events e WHERE e.seq BETWEEN b.first_seq AND b.last_seq ORDER BY e.seq LIMIT 1) < ?2, 0)
+			FROM batches b WHERE b.done = 1 AND b.id > ?1 ORDER BY b.id LIMIT ?3`,
 			func(r row) error {
-				page = append(page, ledger.Batch{ID: r.int(0), FirstSeq: r.int(1), LastSeq: r.int(2)})
+				next = r.int(0)
+				if r.int(3) != 0 {
+					page = append(page, ledger.Batch{ID: next, FirstSeq: r.int(1), LastSeq: r.int(2)})
+				}
 				return nil
 			}, after, before.UnixMicro(), pruneAtOnce)
 	})
-	return page, err
+	return page, next, err
 }
 
-func (l *Ledger) pruneBatch(ctx context.Context, b ledger.Batch, before time.Time, out *ledger.Pruned) error {
-	for from := b.FirstSeq; from > 0 && from <= b.LastSeq; from += pruneAtOnce {
-		to := min(from+pruneAtOnce-1, b.LastSeq)
-		seqs, err := l.finished(ctx, from, to, before)
-		if err != nil {
-			return err
-		}
-		if err := l.pruneEvents(ctx, seqs, out); err != nil {
-			return err
+func (l *Ledger) prunePage(ctx context.Context, page []ledger.Batch, before time.Time, out *ledger.Pruned) error {
+	var old []int64
+	for _, b := range page {
+		for from := b.FirstSeq; from > 0 && from <= b.LastSeq; from += pruneAtOnce {
+			seqs, err := l.finished(ctx, from, min(from+pruneAtOnce-1, b.LastSeq), before)
+			if err != nil {
+				return err
+			}
+			if old = append(old, seqs...); len(old) >= pruneAtOnce {
+				if err := l.pruneEvents(ctx, old, out); err != nil {
+					return err
+				}
+				old = old[:0]
+			}
 		}
 	}
-	empty := false
+	if err := l.pruneEvents(ctx, old, out); err != nil {
+		return err
+	}
+	return l.pruneBatches(ctx, page, before, out)
+}
+
+// pruneBatches deletes those that have no events left.
+func (l *Ledger) pruneBatches(ctx context.Context, page []ledger.Batch, before time.Time, out *ledger.Pruned) error {
+	var empty []int64
 	err := l.events.write(ctx, func(c *conn) error {
-		left, err := c.one(ctx, `SELECT 1 FROM events WHERE seq > 0 AND seq BETWEEN ? AND ? LIMIT 1`, func(row) {}, b.FirstSeq, b.LastSeq)
-		if empty = !left; err != nil || left {
-			return err
+		empty = empty[:0]
+		for _, b := range page {
+			left, err := c.one(ctx, `SELECT 1 FROM events WHERE seq > 0 AND seq BETWEEN ? AND ? LIMIT 1`, func(row) {}, b.FirstSeq, b.LastSeq)
+			if err != nil {
+				return err
+			}
+			if left {
+				continue
+			}
+			n, err := c.exec(`DELETE FROM batches WHERE id = ? AND (first_seq > 0 OR created_at < ?)`, b.ID, before.UnixMicro())
+			if err != nil {
+				return err
+			}
+			if n == 1 {
+				empty = append(empty, b.ID)
+			}
 		}
-		_, err = c.exec(`DELETE FROM batches WHERE id = ? AND (first_seq > 0 OR created_at < ?)`, b.ID, before.UnixMicro())
-		return err
+		return nil
 	})
-	if err != nil || !empty {
+	if err != nil || len(empty) == 0 {
 		return err
 	}
-	out.Batches++
+	out.Batches += int64(len(empty))
 	// Last: a batch that is not known as applied would be applied again.
 	return l.state.write(ctx, func(c *conn) error {
-		if _, err := c.exec(`DELETE FROM batch_counts WHERE batch = ?`, b.ID); err != nil {
-			return err
+		for _, id := range empty {
+			if _, err := c.exec(`DELETE FROM batch_counts WHERE batch = ?`, id); err != nil {
+				return err
+			}
+			if _, err := c.exec(`DELETE FROM batches WHERE id = ?`, id); err != nil {
+				return err
+			}
 		}
-		_, err := c.exec(`DELETE FROM batches WHERE id = ?`, b.ID)
-		return err
+		return nil
 	})
 }
 

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -54,6 +55,7 @@ type Ledger struct {
 	leases leases
 
 	filling filling
+	applied atomic.Int64 // batches up to this id are applied, as far as is known
 
 	closing  sync.Once
 	closeErr error
