@@ -86,8 +86,8 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, err
 
 func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *Settings, out *ApplyResult) error {
 	router := recordRouter(settings.Table)
-	chunk := ledger.Application{Batch: b.ID, Route: router, Revision: settings.Revision}
-	apply := func() error {
+	apply := func(chunk ledger.Application) error {
+		chunk.Batch, chunk.Route, chunk.Revision = b.ID, router, settings.Revision
 		applied, err := a.store.Apply(ctx, chunk)
 		if err != nil {
 			return fmt.Errorf("apply batch %d: %w", b.ID, err)
@@ -95,10 +95,10 @@ func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *
 		out.Changed += applied.Changed
 		out.Unchanged += applied.Unchanged
 		a.metrics.applied(applied)
-		chunk = ledger.Application{Batch: b.ID, Route: router, Revision: settings.Revision}
 		return nil
 	}
 
+	var todo ledger.Application
 	for after := b.FirstSeq - 1; ; {
 		events, err := a.store.Events(ctx, b.ID, after, applyBytes)
 		if err != nil {
@@ -109,19 +109,32 @@ func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *
 		}
 		for _, ev := range events {
 			after = ev.Seq
-			a.route(ev, settings.Table, &chunk)
-			for len(chunk.Changes) > applyChanges {
-				rest := chunk.Changes[applyChanges:]
-				chunk.Changes = chunk.Changes[:applyChanges]
-				if err := apply(); err != nil {
+			a.route(ev, settings.Table, &todo)
+			for len(todo.Changes)+len(todo.Appends)+len(todo.Unkeyed) > applyChanges {
+				if err := apply(cut(&todo)); err != nil {
 					return err
 				}
-				chunk.Changes = rest
 			}
 		}
 	}
-	chunk.Final = true
-	return apply()
+	todo.Final = true
+	return apply(todo)
+}
+
+// cut takes one chunk from what is to be applied, in its order.
+func cut(todo *ledger.Application) ledger.Application {
+	var chunk ledger.Application
+	room := applyChanges
+	chunk.Changes, todo.Changes = first(todo.Changes, &room)
+	chunk.Appends, todo.Appends = first(todo.Appends, &room)
+	chunk.Unkeyed, todo.Unkeyed = first(todo.Unkeyed, &room)
+	return chunk
+}
+
+func first[T any](all []T, room *int) (chunk, rest []T) {
+	n := min(len(all), *room)
+	*room -= n
+	return all[:n:n], all[n:]
 }
 
 // route adds the event to the chunk: its changes to be merged, and the

@@ -13,20 +13,25 @@ import (
 )
 
 // Bounds of one attempt. An attempt works through what is waiting for its
-// destination, so it may take many writes; past attemptWrites it makes room for
-// others, and Temporal calls again at once.
+// destination, so it may take many writes; past attemptWrites or attemptTime it
+// makes room for others, and Temporal calls again at once.
 const (
 	attemptWrites   = 50
+	attemptTime     = 5 * time.Minute
 	heartbeatEvery  = 4 * time.Second
 	leaseMargin     = 30 * time.Second
 	claimedElsewher = 250 * time.Millisecond // how long to wait for a claim of somebody else
 )
 
 // DeliverTimeout is the StartToClose timeout of one attempt, given the timeout
-// of one write.
+// of one write. The last claim of an attempt begins before attemptTime is over.
 func DeliverTimeout(write time.Duration) time.Duration {
 	return 3*write + 10*time.Minute
 }
+
+// claimTime is how long everything about one claim may take but its booking: a
+// write that begins has its whole time.
+func (d Destination) claimTime() time.Duration { return 2 * d.Timeout }
 
 // DeliverInput names what to deliver. Stored; only add fields.
 type DeliverInput struct {
@@ -67,7 +72,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			Batch:       in.Batch,
 			Limit:       d.MaxBatchRecords,
 			MaxBytes:    d.MaxBatchBytes,
-			Lease:       d.Timeout + leaseMargin,
+			Lease:       d.claimTime() + leaseMargin,
 		})
 		if err != nil {
 			return DeliverResult{}, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
@@ -100,21 +105,33 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 // deliverClaim writes what was claimed, object by object, and books each result.
 func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, flow *flow, claim ledger.Claim) (verdict, error) {
 	// Everything of this claim must be over before its lease is.
-	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
 	defer cancel()
+	lastBegin := time.Now().Add(d.claimTime() - d.Timeout)
 
 	var v verdict
 	var outcomes []ledger.Outcome
 	groups, broken := a.batches(settings, claim.Items)
 	outcomes = append(outcomes, broken...)
 	for _, g := range groups {
-		if err := flow.limit(ctx); err != nil {
-			break // what has no outcome is waiting again
+		// What has no outcome is waiting again.
+		if time.Now().After(lastBegin) {
+			break
+		}
+		if wait := flow.limit(ctx, lastBegin); wait > 0 {
+			v.stop, v.limited = true, wait
+			break
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		began := time.Now()
-		results, err := a.writer.Write(ctx, name, g.batch)
+		results, err := a.write(ctx, name, d, g.batch)
 		a.metrics.wrote(name, len(g.items), time.Since(began))
 		v.observe(results, err)
+		if v.lost {
+			v.wait = d.backoff(g.items[0].Attempts)
+		}
 		outcomes = append(outcomes, a.book(name, settings, d, g, results, err)...)
 		if v.stop {
 			break
@@ -136,6 +153,12 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		a.log.Warn("destination paused", "destination", name, "reason", v.pause.Reason, "code", v.code, "until", v.pause.Until)
 	}
 	return v, nil
+}
+
+func (a *Activities) write(ctx context.Context, name string, d Destination, b destination.Batch) ([]destination.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	return a.writer.Write(ctx, name, b)
 }
 
 // book turns results into outcomes.

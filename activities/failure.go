@@ -57,10 +57,12 @@ func resultOf(err error) destination.Result {
 
 // verdict sums up what the results of an attempt mean for the destination.
 type verdict struct {
-	stop  bool // no use to go on now
-	lost  bool // the call itself failed
-	code  string
-	pause *ledger.Pause
+	stop    bool          // no use to go on now
+	lost    bool          // the call itself failed
+	wait    time.Duration // lost: until the next attempt
+	limited time.Duration // the rate limit allows no write for so long
+	code    string
+	pause   *ledger.Pause
 }
 
 func (v *verdict) observe(results []destination.Result, err error) {
@@ -102,5 +104,11 @@ func (v *verdict) failure(name string) error {
 		}
 		return expected(FailurePaused, fmt.Sprintf("%s: paused (%s, %s)", name, v.pause.Reason, code), wait)
 	}
-	return temporal.NewApplicationError(fmt.Sprintf("%s: the call failed (%s)", name, code), FailureRetry)
+	if v.limited > 0 {
+		return expected(FailureNotDue, name+": the rate limit allows no write now", v.limited)
+	}
+	// The policy's own wait grows with every attempt, those without a failure
+	// too: after a drain of many attempts the first failure would wait longest.
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%s: the call failed (%s)", name, code), FailureRetry,
+		temporal.ApplicationErrorOptions{NextRetryDelay: v.wait})
 }

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -42,7 +43,27 @@ type flow struct {
 	changed chan struct{}
 }
 
-func (f *flow) limit(ctx context.Context) error { return f.limiter.Wait(ctx) }
+// limit waits until one more write is within the rate, or until ctx ends. If that
+// is after the deadline it does not wait, and says how long it would have to.
+func (f *flow) limit(ctx context.Context, deadline time.Time) time.Duration {
+	r := f.limiter.Reserve()
+	delay := r.Delay()
+	if delay == 0 {
+		return 0
+	}
+	if time.Now().Add(delay).After(deadline) {
+		r.Cancel()
+		return delay
+	}
+	t := time.NewTimer(delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		r.Cancel()
+	}
+	return 0
+}
 
 // settled returns a channel that is closed when a claim is settled next.
 func (f *flow) settled() <-chan struct{} {

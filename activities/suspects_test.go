@@ -84,26 +84,36 @@ func newPipe(t *testing.T, d Destination) *pipe {
 // book makes a batch of n records that are wanted.
 func (b *pipe) book(n int) ledger.Batch {
 	b.Helper()
+	return b.bookModels(slices.Repeat([]string{"M"}, n)...)
+}
+
+// bookModels makes a batch of one record for each model.
+func (b *pipe) bookModels(models ...string) ledger.Batch {
+	b.Helper()
 	b.events++
 	a, err := b.Append(b.Context(), event.Event{Source: "s", ID: fmt.Sprint(b.events), ReceivedAt: time.Now(), Body: []byte("{}")})
 	if err != nil {
 		b.Fatal(err)
 	}
-	ba, ok, err := b.ClaimBatch(b.Context(), 100)
+	batch, ok, err := b.ClaimBatch(b.Context(), 100)
 	if err != nil || !ok {
 		b.Fatal(err, ok)
 	}
-	var ch []event.Change
-	for i := range n {
-		ch = append(ch, event.Change{Key: event.RecordKey{Source: "s", Model: "M", PlatformID: fmt.Sprint(ba.ID, "-", i)}, Operation: event.Update,
-			Stamp: event.Stamp{At: 1, Seq: a.Seq, Index: int64(i)}, Fields: map[string]json.RawMessage{"a": json.RawMessage("1")}})
+	var changes []event.Change
+	for i, model := range models {
+		changes = append(changes, event.Change{
+			Key:       event.RecordKey{Source: "s", Model: model, PlatformID: fmt.Sprint(batch.ID, "-", i)},
+			Operation: event.Update, Stamp: event.Stamp{At: 1, Seq: a.Seq, Index: int64(i)},
+			Fields: map[string]json.RawMessage{"a": json.RawMessage("1")},
+		})
 	}
-	if _, err := b.Ledger.Apply(b.Context(), ledger.Application{Batch: ba.ID, Changes: ch, Final: true, Route: func(*event.Record) []ledger.Want {
-		return []ledger.Want{{Destination: "d", Route: "r"}}
-	}}); err != nil {
+	if _, err := b.Ledger.Apply(b.Context(), ledger.Application{
+		Batch: batch.ID, Changes: changes, Final: true,
+		Route: func(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} },
+	}); err != nil {
 		b.Fatal(err)
 	}
-	return ba
+	return batch
 }
 
 // deliver calls until the activity succeeds or the attempts are over.
