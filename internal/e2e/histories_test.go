@@ -68,9 +68,8 @@ func planned(name string, waiting int) activities.DestinationPlan {
 // the histories are kept for the replay tests of package workflows.
 func TestHistories(t *testing.T) {
 	t.Parallel()
-	quiet := slog.New(slog.DiscardHandler)
 	server, err := embedded.Start(t.Context(), embedded.Options{
-		Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: quiet, SearchAttributes: workflows.SearchAttributes(),
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler), SearchAttributes: workflows.SearchAttributes(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +80,7 @@ func TestHistories(t *testing.T) {
 		}
 	})
 	c, err := client.DialContext(t.Context(), client.Options{
-		HostPort: server.Address(), Identity: recordedBy, Logger: tlog.NewStructuredLogger(quiet),
+		HostPort: server.Address(), Identity: recordedBy, Logger: silent(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +138,9 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// silent is for what the SDK of the tests has to say.
+func silent() tlog.Logger { return tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
+
 func historyOf(t *testing.T, c client.Client, id, run string) *historypb.History {
 	t.Helper()
 	var out historypb.History
@@ -157,7 +159,7 @@ func replay(t *testing.T, h *historypb.History) {
 	t.Helper()
 	r := worker.NewWorkflowReplayer()
 	workflows.Register(r)
-	if err := r.ReplayWorkflowHistory(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)), h); err != nil {
+	if err := r.ReplayWorkflowHistory(silent(), h); err != nil {
 		t.Error(err)
 	}
 }

@@ -76,7 +76,7 @@ routes:
 
 	// When the cause is gone it is retried.
 	picky.refuse.Store(nil)
-	if out := s.run("dead-letters", "retry", "--destination", "choosy"); !strings.Contains(out, "1 booked again") {
+	if out := s.run("dead-letters", "retry", "--destination", "choosy"); !strings.HasPrefix(out, "1 ") || !strings.Contains(out, "booked again") {
 		t.Errorf("dead-letters retry says %s", out)
 	}
 	eventually(t, time.Minute, "the dead letter to arrive", func() bool {

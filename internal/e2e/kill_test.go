@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,7 +16,8 @@ import (
 // delivered.
 func TestKillServer(t *testing.T) {
 	t.Parallel()
-	const seed, kills = 1, 4
+	const kills = 4
+	seed := seedOf(t, 1)
 	w := newTrio(t)
 	s := newServer(t, setup{rest: w.config()})
 	s.ready()
@@ -52,6 +55,19 @@ func TestKillServer(t *testing.T) {
 	s.integrity()
 }
 
+// seedOf is the usual seed, or one that somebody asked for to look further.
+func seedOf(t *testing.T, usual uint64) uint64 {
+	t.Helper()
+	if text := os.Getenv("SLUICE_E2E_SEED"); text != "" {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("SLUICE_E2E_SEED: %v", err)
+		}
+		return seed
+	}
+	return usual
+}
+
 // crash kills the server and sees to it that its plugins end by themselves.
 func (s *server) crash() {
 	s.t.Helper()
@@ -63,7 +79,7 @@ func (s *server) crash() {
 // The same for plugin processes.
 func TestKillPlugin(t *testing.T) {
 	t.Parallel()
-	const seed = 2
+	seed := seedOf(t, 2)
 	w := newTrio(t)
 	s := newServer(t, setup{rest: w.config()})
 	s.ready()
