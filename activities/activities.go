@@ -83,28 +83,36 @@ type Activities struct {
 	payloads map[string]Payloads // by format family, e.g. "rootfi"
 	passes   Passes
 	settings func() *Settings
+	paused   func(destination string) bool
 	metrics  *Metrics
 	log      *slog.Logger
 
 	flows flows
 }
 
-// Options are what [New] needs; all fields are required.
+// Options are what [New] needs; all fields but Paused are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
 	Payloads map[string]Payloads
 	Passes   Passes
 	Settings func() *Settings
-	Metrics  *Metrics
-	Logger   *slog.Logger
+	// Paused reports whether a destination must not be written to now. Its queue
+	// is not polled then, but an attempt may be under way or on its way here.
+	// nil: none is ever paused.
+	Paused  func(destination string) bool
+	Metrics *Metrics
+	Logger  *slog.Logger
 }
 
 // New returns the activities.
 func New(o Options) *Activities {
+	if o.Paused == nil {
+		o.Paused = func(string) bool { return false }
+	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
-		settings: o.Settings, metrics: o.Metrics, log: o.Logger,
+		settings: o.Settings, paused: o.Paused, metrics: o.Metrics, log: o.Logger,
 		flows: newFlows(),
 	}
 }

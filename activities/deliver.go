@@ -60,11 +60,18 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	}
 	flow := a.flows.get(in.Destination, d.WritesPerSecond)
 	stopping := activity.GetWorkerStopChannel(ctx)
+	began := time.Now()
 	for range attemptWrites {
+		if time.Since(began) > attemptTime {
+			break
+		}
 		select {
 		case <-stopping: // this process is being stopped: another attempt goes on
 			return DeliverResult{}, more(in.Destination)
 		default:
+		}
+		if a.paused(in.Destination) {
+			return DeliverResult{}, paused(in.Destination)
 		}
 		settled := flow.settled()
 		claim, err := a.store.Claim(ctx, ledger.ClaimRequest{

@@ -38,6 +38,12 @@ func notDue(name string, waiting int, due time.Time) error {
 	return expected(FailureNotDue, fmt.Sprintf("%s: %d deliveries wait for their next attempt", name, waiting), wait)
 }
 
+// paused is for an attempt that was on its way when its destination was paused.
+// It waits in a queue that nobody polls until the pause is over.
+func paused(name string) error {
+	return expected(FailurePaused, name+": paused", 500*time.Millisecond)
+}
+
 func more(name string) error {
 	return expected(FailureMore, name+": more is waiting", 0)
 }

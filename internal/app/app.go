@@ -142,16 +142,16 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	}
 	a.passes = dispatch.NewPasses(a.pauses.Paused)
 	a.activities = activities.New(activities.Options{
-		Store: a.ledger, Writer: a.host, Payloads: payloads(), Passes: a.passes,
-		Settings: a.settings.Load, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
+		Settings: a.settings.Load, Paused: a.pauses.Paused, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
-		Store:   a.ledger,
+		Store: a.ledger,
 		Starter: &dispatch.TemporalStarter{
 			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
 			MaxAttribute: a.maxAttribute(), Logger: a.log,
 		},
-		Passes:  a.passes,
+		Passes: a.passes,
 		Configured: func(destination string) bool {
 			_, ok := a.settings.Load().Destinations[destination]
 			return ok

@@ -24,7 +24,7 @@ type server struct {
 func (a *App) listen() error {
 	s := a.conf.Server
 	handler := admin.New(admin.Options{
-		Store: a.ledger, Process: (*process)(a), Token: s.AdminToken, Logger: a.log,
+		Store: pausing{a.ledger, a.pauses}, Process: (*process)(a), Token: s.AdminToken, Logger: a.log,
 		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}),
 	})
 	var err error

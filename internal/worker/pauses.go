@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Pauses struct {
 	checker Checker
 	log     *slog.Logger
 	current atomic.Pointer[map[string]ledger.Pause]
+	reading sync.Mutex        // held while current is replaced, so that it never goes back
+	changed chan struct{}     // capacity 1
 	probes  map[string]*probe // used by Run only
 	running sync.WaitGroup
 }
@@ -49,11 +52,13 @@ const (
 
 // NewPauses reads the pauses once.
 func NewPauses(ctx context.Context, store PauseStore, checker Checker, log *slog.Logger) (*Pauses, error) {
-	p := &Pauses{store: store, checker: checker, log: log, probes: make(map[string]*probe)}
+	p := &Pauses{store: store, checker: checker, log: log, changed: make(chan struct{}, 1), probes: make(map[string]*probe)}
 	return p, p.read(ctx)
 }
 
 func (p *Pauses) read(ctx context.Context) error {
+	p.reading.Lock()
+	defer p.reading.Unlock()
 	list, err := p.store.Pauses(ctx)
 	if err != nil {
 		return err
@@ -72,6 +77,19 @@ func (p *Pauses) Paused(destination string) bool {
 	return ok
 }
 
+// Refresh takes notice of a change at once that was made in this process. Those
+// of other instances are seen after a moment.
+func (p *Pauses) Refresh(ctx context.Context) error {
+	if err := p.read(ctx); err != nil {
+		return fmt.Errorf("read pauses: %w", err)
+	}
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
 // Run keeps the workers in step until the context ends.
 func (p *Pauses) Run(ctx context.Context, workers *Workers) {
 	t := time.NewTicker(pausePoll)
@@ -80,6 +98,7 @@ func (p *Pauses) Run(ctx context.Context, workers *Workers) {
 	for {
 		select {
 		case <-t.C:
+		case <-p.changed:
 		case <-ctx.Done():
 			return
 		}
