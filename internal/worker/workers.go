@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -36,6 +37,9 @@ type Workers struct {
 	o    Options
 	main worker.Worker
 
+	attempts context.Context // of attempts to deliver
+	cutOff   context.CancelFunc
+
 	mu           sync.Mutex // not held while a worker stops
 	destinations map[string]worker.Worker
 	stopping     sync.WaitGroup
@@ -45,6 +49,7 @@ type Workers struct {
 // New returns workers that do not poll yet.
 func New(o Options) *Workers {
 	w := &Workers{o: o, destinations: make(map[string]worker.Worker)}
+	w.attempts, w.cutOff = context.WithCancel(context.Background())
 	w.main = worker.New(o.Client, o.TaskQueue, worker.Options{
 		WorkerStopTimeout:                      o.StopTimeout,
 		OnFatalError:                           o.OnFatal,
@@ -82,7 +87,8 @@ func (w *Workers) Resume(name string) error {
 		return nil
 	}
 	got := worker.New(w.o.Client, activities.TaskQueue(name), worker.Options{
-		WorkerStopTimeout:                  w.o.StopTimeout,
+		WorkerStopTimeout:                  noTimeout,
+		BackgroundActivityContext:          w.attempts,
 		OnFatalError:                       w.o.OnFatal,
 		DisableWorkflowWorker:              true,
 		MaxConcurrentActivityExecutionSize: q.Concurrency,
@@ -98,7 +104,12 @@ func (w *Workers) Resume(name string) error {
 	return nil
 }
 
-// Pause stops polling the destination's task queue. Attempts under way go on.
+// noTimeout: a worker that is paused waits for its attempts. They end after the
+// write under way, and a stop of all workers bounds them together.
+const noTimeout = 24 * time.Hour
+
+// Pause stops polling the destination's task queue. Attempts under way end with
+// their present write.
 func (w *Workers) Pause(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +122,8 @@ func (w *Workers) Pause(name string) {
 	w.stopping.Go(got.Stop)
 }
 
-// Stop ends polling and waits for attempts under way, for at most StopTimeout.
+// Stop ends polling and waits for writes under way. After StopTimeout it cuts
+// them off.
 func (w *Workers) Stop() {
 	w.mu.Lock()
 	w.stopped = true
@@ -121,5 +133,7 @@ func (w *Workers) Stop() {
 	}
 	w.mu.Unlock()
 	w.stopping.Go(w.main.Stop)
+	defer w.cutOff()
+	defer time.AfterFunc(w.o.StopTimeout, w.cutOff).Stop()
 	w.stopping.Wait()
 }
