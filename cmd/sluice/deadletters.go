@@ -73,11 +73,14 @@ func newDeadLettersShow(f *shared) *cobra.Command {
 				return fmt.Errorf("dead letter %s: %w", args[0], err)
 			}
 			return f.show(cmd.OutOrStdout(), d, func(w io.Writer) {
-				fmt.Fprintf(w, "dead letter  %d (%s)\n", d.ID, d.State)
-				fmt.Fprintf(w, "what         %s, version %d\n", what(d), d.Version)
-				fmt.Fprintf(w, "destination  %s, route %s\n", d.Destination, d.Route)
-				fmt.Fprintf(w, "since        %s, after %d attempts\n", when(d.CreatedAt), d.Attempts)
-				fmt.Fprintf(w, "reason       %s %s\n\n%s\n", d.ErrorKind, d.Code, d.Message)
+				facts(w,
+					[]any{"dead letter", d.ID, d.State},
+					[]any{"what", what(d), fmt.Sprintf("version %d", d.Version)},
+					[]any{"destination", d.Destination, "route " + d.Route},
+					[]any{"since", when(d.CreatedAt), "after " + count(d.Attempts, "attempt")},
+					[]any{"reason", d.ErrorKind, d.Code},
+				)
+				fmt.Fprintf(w, "\n%s\n", plain(d.Message))
 			})
 		},
 	}
@@ -94,9 +97,15 @@ func newDeadLettersAction(f *shared, action, short, done string) *cobra.Command 
 		for _, a := range args {
 			id, err := strconv.ParseInt(a, 10, 64)
 			if err != nil {
-				return &usageError{fmt.Errorf("%q is not the id of a dead letter", a)}
+				return wrongUse(cmd, "%q is not the id of a dead letter", a)
 			}
 			in.IDs = append(in.IDs, id)
+		}
+		if in.All && len(in.IDs) > 0 {
+			return wrongUse(cmd, "name dead letters by id or say --all, not both")
+		}
+		if !in.All && len(in.IDs) == 0 && in.Destination == "" && in.Model == "" && in.Code == "" {
+			return wrongUse(cmd, "name dead letters by id, narrow them down with --destination, --model or --code, or say --all")
 		}
 		c, err := f.client(cmd.ErrOrStderr())
 		if err != nil {
@@ -106,7 +115,7 @@ func newDeadLettersAction(f *shared, action, short, done string) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		return f.show(cmd.OutOrStdout(), got, func(w io.Writer) { fmt.Fprintf(w, "%d %s\n", got.Count, done) })
+		return f.show(cmd.OutOrStdout(), got, func(w io.Writer) { fmt.Fprintf(w, "%s %s\n", count(got.Count, "dead letter"), done) })
 	}
 	return cmd
 }

@@ -71,7 +71,7 @@ func newDestinationsCheck(f *shared) *cobra.Command {
 					}
 				}
 			}
-			var results []admin.CheckResult
+			results := []admin.CheckResult{}
 			failed := false
 			for _, name := range names {
 				got, err := c.ActOnDestination(cmd.Context(), name, "check")

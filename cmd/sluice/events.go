@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
 )
 
 // query is a set of flags that narrow a list; names are those of the admin API.
@@ -20,6 +22,13 @@ func (q query) values() map[string]string {
 		out[name] = *v
 	}
 	return out
+}
+
+func batchOf(e admin.Event) string {
+	if e.Batch == 0 {
+		return ""
+	}
+	return fmt.Sprintf("batch %d", e.Batch)
 }
 
 func newEventsCommand(f *shared) *cobra.Command {
@@ -62,12 +71,15 @@ func newEventsCommand(f *shared) *cobra.Command {
 			return fmt.Errorf("event %s of %s: %w", args[0], source, err)
 		}
 		return f.show(cmd.OutOrStdout(), e, func(w io.Writer) {
-			fmt.Fprintf(w, "event      %s (source %s, sequence %d)\n", e.ID, e.Source, e.Seq)
-			fmt.Fprintf(w, "kind       %s, %s\n", e.Kind, e.Format)
-			fmt.Fprintf(w, "company    %s, %s\n", e.CompanyID, e.Integration)
-			fmt.Fprintf(w, "data       %s %s, %d records\n", e.Operation, e.Model, e.Records)
-			fmt.Fprintf(w, "received   %s\n", when(e.ReceivedAt))
-			fmt.Fprintf(w, "state      %s, batch %d\n", e.State, e.Batch)
+			facts(w,
+				[]any{"event", e.ID, "source " + e.Source, fmt.Sprintf("sequence %d", e.Seq)},
+				[]any{"kind", e.Kind, e.Format},
+				[]any{"company", e.CompanyID, e.Integration},
+				[]any{"data", e.Model, e.Operation, count(e.Records, "record")},
+				[]any{"sync", e.SyncID, e.Status},
+				[]any{"received", when(e.ReceivedAt)},
+				[]any{"state", e.State, batchOf(e)},
+			)
 			if len(e.Deliveries) > 0 {
 				fmt.Fprintln(w, "\ndeliveries of its batch:")
 				table(w, "DESTINATION MODEL DELIVERED WAITING DEAD", func(row func(...any)) {
@@ -76,7 +88,7 @@ func newEventsCommand(f *shared) *cobra.Command {
 					}
 				})
 			}
-			fmt.Fprintf(w, "\n%s\n", e.Body)
+			fmt.Fprintf(w, "\n%s\n", plain(string(e.Body)))
 		})
 	}
 	cmd.AddCommand(list, show)

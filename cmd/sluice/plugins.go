@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,24 +35,32 @@ func newPluginsCommand(f *shared) *cobra.Command {
 				return err
 			}
 			found, problem := host.Discover(dirs) // the list is good even with a problem
-			var rows []pluginRow
+			rows := []pluginRow{}
+			broken := false
 			for _, p := range found {
 				r := pluginRow{Name: p.Name, Path: p.Path, SHA256: p.SHA256}
 				if d, err := host.Inspect(cmd.Context(), p.Path); err != nil {
-					r.Problem = err.Error()
+					r.Problem, broken = err.Error(), true
 				} else {
 					r.Version, r.Capabilities = d.Version, d.Capabilities
 				}
 				rows = append(rows, r)
 			}
 			err = f.show(cmd.OutOrStdout(), rows, func(w io.Writer) {
+				if len(rows) == 0 {
+					fmt.Fprintf(w, "no plugins (%s…) in %s\n", host.Prefix, strings.Join(dirs, ", "))
+					return
+				}
 				table(w, "PLUGIN VERSION CAPABILITIES SHA256 PATH PROBLEM", func(row func(...any)) {
 					for _, r := range rows {
-						row(r.Name, r.Version, fmt.Sprint(r.Capabilities), r.SHA256[:12]+"…", r.Path, r.Problem)
+						row(r.Name, r.Version, strings.Trim(fmt.Sprint(r.Capabilities), "[]"), r.SHA256[:12]+"…", r.Path, r.Problem)
 					}
 				})
 			})
-			return errors.Join(err, problem)
+			if err = errors.Join(err, problem); err == nil && broken {
+				err = errReported
+			}
+			return err
 		},
 	})
 	return cmd

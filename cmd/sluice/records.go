@@ -29,26 +29,26 @@ func newRecordsCommand(f *shared) *cobra.Command {
 		query["platform_id"] = args[0]
 		records, err := c.Records(cmd.Context(), query)
 		if err != nil {
-			return err
-		}
-		if len(records) == 0 {
-			return fmt.Errorf("no record has the platform id %q", args[0])
+			return fmt.Errorf("record %s: %w", args[0], err)
 		}
 		return f.show(cmd.OutOrStdout(), records, func(w io.Writer) {
-			for _, r := range records {
+			for i, r := range records {
+				if i > 0 {
+					fmt.Fprintln(w)
+				}
 				state := "living"
 				if r.Deleted {
 					state = "deleted"
 				}
-				fmt.Fprintf(w, "%s %s of company %s (%s, source %s): version %d, %s, updated %s\n",
+				fmt.Fprintf(w, "%s %s of company %s (%s, source %s): version %d, %s, updated %s\n\n",
 					r.Model, r.PlatformID, r.CompanyID, r.Integration, r.Source, r.Version, state, when(r.UpdatedAt))
 				table(w, "DESTINATION ROUTE STATE DELIVERED WANTED ATTEMPTS PROBLEM", func(row func(...any)) {
 					for _, d := range r.Deliveries {
-						row(d.Destination, d.Route, d.State, d.Delivered, d.Wanted, d.Attempts, d.Code+" "+d.Message)
+						row(d.Destination, d.Route, d.State, d.Delivered, d.Wanted, d.Attempts, d.ErrorKind+" "+d.Code+" "+d.Message)
 					}
 				})
 				fields, _ := json.MarshalIndent(r.Fields, "", "  ")
-				fmt.Fprintf(w, "%s\n", fields)
+				fmt.Fprintf(w, "\n%s\n", fields)
 			}
 		})
 	}

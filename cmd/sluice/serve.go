@@ -15,12 +15,10 @@ func newServeCommand(f *shared) *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Receive webhooks and deliver them, until stopped", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, err := f.load(cmd.ErrOrStderr())
+			file, problems, err := f.check(cmd.Context())
 			if err != nil {
 				return err
 			}
-			problems := append(file.Diagnostics, app.CheckPlugins(cmd.Context(), file)...)
-			problems.Sort()
 			if len(problems) > 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), problems.Error())
 			}

@@ -1,27 +1,22 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/internal/app"
 )
 
 func newValidateCommand(f *shared) *cobra.Command {
 	return &cobra.Command{
 		Use: "validate", Short: "Check the configuration, and every plugin it names, without starting anything", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, err := config.Load(f.configPath, os.LookupEnv)
-			if file == nil {
+			file, problems, err := f.check(cmd.Context())
+			if err != nil {
 				return err
 			}
-			problems := append(file.Diagnostics, app.CheckPlugins(cmd.Context(), file)...)
-			problems.Sort()
 			if problems == nil {
 				problems = config.Diagnostics{} // an empty list in JSON, not null
 			}
@@ -32,7 +27,8 @@ func newValidateCommand(f *shared) *cobra.Command {
 				}
 				if problems.Err() == nil {
 					c := file.Config
-					fmt.Fprintf(w, "%s: ok (%d sources, %d destinations, %d routes)\n", f.configPath, len(c.Sources), len(c.Destinations), len(c.Routes))
+					fmt.Fprintf(w, "%s: ok (%s, %s, %s)\n", f.configPath,
+						count(len(c.Sources), "source"), count(len(c.Destinations), "destination"), count(len(c.Routes), "route"))
 				}
 			})
 			if err == nil && problems.Err() != nil {
@@ -62,10 +58,9 @@ func newConfigCommand(f *shared) *cobra.Command {
 				}
 				out, err := file.RedactedYAML()
 				if err != nil {
-					return errors.Join(errors.New("print the configuration"), err)
+					return fmt.Errorf("print the configuration: %w", err)
 				}
-				_, err = cmd.OutOrStdout().Write(out)
-				return err
+				return f.show(cmd.OutOrStdout(), file.Redacted(), func(w io.Writer) { fmt.Fprintf(w, "%s", out) })
 			},
 		},
 	)

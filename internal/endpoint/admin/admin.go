@@ -223,7 +223,11 @@ func (a *api) listDeadLetters(r *http.Request, _ httprouter.Params) (any, error)
 	if err != nil {
 		return nil, err
 	}
-	return a.o.Store.ListDeadLetters(r.Context(), f)
+	list, err := a.o.Store.ListDeadLetters(r.Context(), f)
+	if list == nil {
+		list = []ledger.DeadLetter{} // an empty list in JSON, not null
+	}
+	return list, err
 }
 
 func (a *api) showDeadLetter(r *http.Request, p httprouter.Params) (any, error) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,8 +23,14 @@ type Client struct {
 	http  *http.Client
 }
 
-// NewClient returns a client for the admin listener at address (host:port).
+// NewClient returns a client for the admin listener at address (host:port). A
+// host that stands for all addresses of a machine is asked at loopback.
 func NewClient(address, token string) *Client {
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			address = net.JoinHostPort("localhost", port)
+		}
+	}
 	return &Client{base: "http://" + address, token: token, http: &http.Client{Timeout: time.Minute}}
 }
 
@@ -44,17 +52,23 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the running sluice at %s: %w (is `sluice serve` running with this configuration?)", c.base, err)
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // the rest is ours, and long
+		}
+		return fmt.Errorf("no sluice answers at %s: %w (is `sluice serve` running with this configuration?)", c.base, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK && path != "/readyz" {
 		var e Error
 		if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&e); err != nil || e.Error.Message == "" {
-			return fmt.Errorf("%s %s: %s", method, path, res.Status)
+			return fmt.Errorf("what answers at %s is no sluice: %s %s: %s", c.base, method, path, res.Status)
 		}
-		return fmt.Errorf("%s", e.Error.Message)
+		return errors.New(e.Error.Message)
 	}
-	return json.NewDecoder(res.Body).Decode(out)
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		return fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	return nil
 }
 
 func get[T any](ctx context.Context, c *Client, path string, query map[string]string) (T, error) {
