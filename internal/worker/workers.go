@@ -122,6 +122,10 @@ func (w *Workers) Pause(name string) {
 	w.stopping.Go(got.Stop)
 }
 
+// lastWords is how long attempts that were cut off may take to book what they
+// know and to tell Temporal.
+const lastWords = 10 * time.Second
+
 // Stop ends polling and waits for writes under way. After StopTimeout it cuts
 // them off.
 func (w *Workers) Stop() {
@@ -134,6 +138,20 @@ func (w *Workers) Stop() {
 	w.mu.Unlock()
 	w.stopping.Go(w.main.Stop)
 	defer w.cutOff()
-	defer time.AfterFunc(w.o.StopTimeout, w.cutOff).Stop()
-	w.stopping.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.stopping.Wait()
+	}()
+	select {
+	case <-ended:
+		return
+	case <-time.After(w.o.StopTimeout):
+	}
+	w.cutOff()
+	select {
+	case <-ended:
+	case <-time.After(lastWords):
+		w.o.Logger.Warn("attempts to deliver do not end, the process does")
+	}
 }
