@@ -39,6 +39,9 @@ type Operator interface {
 	// Pause and Resume set and clear a destination's pause.
 	Pause(ctx context.Context, p Pause) error
 	Resume(ctx context.Context, destination string) error
+	// EndPause clears the pause if it is still the one that was seen: not one
+	// that took its place meanwhile. It reports whether it did.
+	EndPause(ctx context.Context, seen Pause) (ended bool, err error)
 	Pauses(ctx context.Context) ([]Pause, error)
 	// Prune deletes bodies and finished events received before the given moment,
 	// with their batches and the deliveries of single changes and events that

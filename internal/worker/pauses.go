@@ -14,7 +14,7 @@ import (
 // PauseStore is the part of the ledger that holds pauses.
 type PauseStore interface {
 	Pauses(ctx context.Context) ([]ledger.Pause, error)
-	Resume(ctx context.Context, destination string) error
+	EndPause(ctx context.Context, seen ledger.Pause) (ended bool, err error)
 }
 
 // Checker tests whether a destination can be written to again.
@@ -111,9 +111,12 @@ func (p *Pauses) Run(ctx context.Context, workers *Workers) {
 		for name := range workers.o.Destinations {
 			pause, paused := (*p.current.Load())[name]
 			if paused && p.over(ctx, pause) {
-				if err := p.store.Resume(ctx, name); err != nil {
+				ended, err := p.store.EndPause(ctx, pause)
+				if err != nil {
 					p.log.Error("end a pause", "destination", name, "err", err)
-					continue
+				}
+				if !ended {
+					continue // another pause took its place
 				}
 				p.log.Info("destination resumed", "destination", name, "reason", pause.Reason)
 				paused = false

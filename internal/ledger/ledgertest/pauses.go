@@ -48,6 +48,28 @@ var pauseTests = map[string]func(*kit){
 		pause(ledger.PauseOperator, soon)
 		check(ledger.PauseOperator, soon)
 	},
+	"only the pause that was seen ends": func(k *kit) {
+		soon := k.clock.now().Add(time.Minute)
+		seen := ledger.Pause{Destination: "d", Reason: ledger.PauseThrottled, Since: k.clock.now(), Until: soon}
+		end := func(what string, want bool) {
+			k.Helper()
+			if got, err := k.EndPause(k.Context(), seen); err != nil || got != want {
+				k.Errorf("%s: ended %v, %v, want %v", what, got, err, want)
+			}
+		}
+		end("none", false)
+		k.must(k.Pause(k.Context(), seen))
+		longer := seen
+		longer.Until = soon.Add(time.Minute)
+		k.must(k.Pause(k.Context(), longer))
+		end("a longer one", false)
+		k.must(k.Pause(k.Context(), ledger.Pause{Destination: "d", Reason: ledger.PauseOperator, Since: k.clock.now()}))
+		end("an operator's", false)
+		k.must(k.Resume(k.Context(), "d"))
+		k.must(k.Pause(k.Context(), seen))
+		end("the same", true)
+		end("twice", false)
+	},
 	"pauses do not use up the time for retries": func(k *kit) {
 		b, other := k.book(1, "d"), k.book(1, "e")
 		fail := ledger.Outcome{Result: ledger.OutcomeRetry}

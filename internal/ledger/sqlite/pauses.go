@@ -52,6 +52,20 @@ func (l *Ledger) Resume(ctx context.Context, destination string) error {
 	return explain(err, "resume %s", destination)
 }
 
+// EndPause implements [ledger.Operator].
+func (l *Ledger) EndPause(ctx context.Context, seen ledger.Pause) (ended bool, err error) {
+	err = l.state.write(ctx, func(c *conn) error {
+		ended = false
+		p, found, err := readPause(ctx, c, seen.Destination)
+		if err != nil || !found || p.Reason != seen.Reason || micros(p.Until) != micros(seen.Until) {
+			return err
+		}
+		ended = true
+		return l.endPause(c, p)
+	})
+	return ended, explain(err, "end the pause of %s", seen.Destination)
+}
+
 // endPause deletes a pause and lets the destination's clock stand still for its
 // length: the first failures of what waits there move with it.
 func (l *Ledger) endPause(c *conn, p ledger.Pause) error {
