@@ -93,6 +93,23 @@ var applyTests = map[string]func(*kit){
 		}
 		k.claimN("log", b.ID, 10, 0)
 	},
+	"an applied batch books no more, whatever the routes say now": func(k *kit) {
+		b := k.batch(1)
+		in := ledger.Application{Batch: b.ID, Route: to("d"), Changes: []event.Change{set("a", b.FirstSeq, 0, "1")}, Final: true}
+		k.apply(in)
+		k.deliver(k.claimN("d", b.ID, 10, 1))
+		same(k, "undone", k.undone(), nil)
+		in.Route = to("d", "e")
+		in.Appends = []ledger.AppendWant{{Want: ledger.Want{Destination: "log"}, Seq: b.FirstSeq, Index: -1}}
+		in.Unkeyed = []ledger.Unkeyed{{Want: ledger.Want{Destination: "log"}, Seq: b.FirstSeq, Index: 0, Reason: "no id"}}
+		k.apply(in)
+		if p := k.pending(b.ID); len(p) != 0 {
+			k.Errorf("pending %v", p)
+		}
+		if l := k.letters(ledger.DeadLetterFilter{}); len(l) != 0 {
+			k.Errorf("dead letters %+v", l)
+		}
+	},
 	"a newer batch supersedes what is wanted": func(k *kit) {
 		a, b := k.batch(1), k.batch(1)
 		for i, batch := range []ledger.Batch{a, b} {
