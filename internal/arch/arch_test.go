@@ -1,0 +1,192 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sluicehq/sluice/"
+
+// allowed is the architecture: what each package of this module may import from
+// this module. A package that is missing here fails the test. Imports point the
+// way of the data: endpoint, ledger, dispatch, workflows, activities, host.
+var allowed = map[string][]string{
+	"internal/event":  {},
+	"internal/rootfi": {"internal/event"},
+	"config":          {"internal/event"},
+	"config/routing":  {"config", "internal/event"},
+
+	"internal/ledger":            {"internal/event"},
+	"internal/ledger/sqlite":     {"internal/event", "internal/ledger"},
+	"internal/ledger/postgres":   {"internal/event", "internal/ledger"},
+	"internal/ledger/ledgertest": {"internal/event", "internal/ledger"},
+	"internal/endpoint":          {"internal/event", "internal/ledger"},
+	"internal/endpoint/admin":    {"internal/event", "internal/ledger"},
+
+	"activities":        {"config/routing", "internal/event", "internal/ledger", "plugins/destination"},
+	"workflows":         {"activities"},
+	"internal/dispatch": {"workflows", "internal/event", "internal/ledger"},
+	"internal/worker":   {"workflows", "activities", "internal/ledger"},
+	"internal/embedded": {},
+
+	// Plugins see nothing of the server: they are examples for outsiders.
+	"plugins/destination":                 {},
+	"plugins/destination/destinationpb":   {},
+	"plugins/destination/destinationtest": {"plugins/destination"},
+	"plugins/destination/serve":           {"plugins/destination", "plugins/internal/wire"},
+	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb"},
+	"plugins/internal/sqlcore":            {"plugins/destination"},
+	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
+	"plugins/file":                        {"plugins/destination", "plugins/destination/serve"},
+	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
+	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
+
+	// The server sees nothing of a plugin but the contract.
+	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
+	"plugins/host/hosttest": {"plugins/host"},
+
+	// The only place that knows all types.
+	"internal/app": {
+		"activities", "config", "config/routing", "internal/dispatch", "internal/embedded", "internal/endpoint",
+		"internal/endpoint/admin", "internal/event", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
+		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
+	},
+	"internal/sandbox": {},
+	"internal/demo":    {"internal/endpoint/admin", "internal/sandbox"},
+	"cmd/sluice": {
+		"config", "config/routing", "internal/app", "internal/demo", "internal/endpoint/admin", "internal/event",
+		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
+	},
+
+	// Packages of tests.
+	"internal/arch":   {},
+	"internal/docs":   {},
+	"internal/e2e":    {},
+	"internal/pgtest": {},
+}
+
+// foreign says, for modules that should not spread, which packages may import
+// what begins with a prefix.
+var foreign = map[string][]string{
+	"go.temporal.io/": {
+		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/e2e",
+	},
+	"go.temporal.io/server/":    {"internal/embedded"},
+	"github.com/temporalio/":    {"internal/embedded"},
+	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
+	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
+	"gopkg.in/yaml":             {"config"},
+	"github.com/spf13/":         {"cmd/sluice"},
+	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
+	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint"},
+	"modernc.org/":              {"internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
+	"github.com/jackc/":         {"internal/ledger/postgres", "internal/pgtest", "plugins/postgres"},
+	"github.com/stretchr/":      {},
+	"github.com/sluicehq/sluice/plugins/internal/": {
+		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
+	},
+}
+
+// pkg is a package as go list describes it. Imports of tests are free.
+type pkg struct {
+	ImportPath, Dir, Name string
+	GoFiles               []string
+	Imports               []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Dir,Name,GoFiles,Imports", "./...")
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if p.Name != "" { // a folder whose files are all for other build tags
+			list = append(list, p)
+		}
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list found only %d packages", len(list))
+	}
+	return list
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		may, ok := allowed[name]
+		if !ok {
+			t.Errorf("%s is not in the table: say there what it may import", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if dep, ours := strings.CutPrefix(imp, module); ours && !slices.Contains(may, dep) {
+				t.Errorf("%s must not import %s", name, dep)
+			}
+			for prefix, users := range foreign {
+				if strings.HasPrefix(imp, prefix) && !slices.Contains(users, name) {
+					t.Errorf("%s must not import %s: only %s may", name, imp, strings.Join(users, ", "))
+				}
+			}
+		}
+	}
+}
+
+// A name that nobody can guess the contents of gathers everything.
+func TestPackageNames(t *testing.T) {
+	for _, p := range packages(t) {
+		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "base", "manager", "types", "models"}, p.Name) {
+			t.Errorf("%s: name a package after what it is about", p.ImportPath)
+		}
+	}
+}
+
+func TestEveryPackageHasOneComment(t *testing.T) {
+	for _, p := range packages(t) {
+		var in []string
+		text := ""
+		for _, name := range p.GoFiles {
+			file := filepath.Join(p.Dir, name)
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil {
+				in, text = append(in, name), f.Doc.Text()
+			}
+		}
+		prefix := "Package " + p.Name + " "
+		if p.Name == "main" {
+			prefix = "Command "
+		}
+		switch {
+		case len(p.GoFiles) == 0:
+			t.Errorf("%s has tests only: give it a doc.go", p.ImportPath)
+		case len(in) != 1:
+			t.Errorf("%s has package comments in %v, want exactly one", p.ImportPath, in)
+		case !strings.HasPrefix(text, prefix):
+			t.Errorf("%s: the package comment begins %q, want %q", p.ImportPath, text[:min(len(text), 30)], prefix)
+		}
+	}
+}
