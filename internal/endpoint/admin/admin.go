@@ -89,7 +89,7 @@ func New(o Options) http.Handler {
 	}{
 		{http.MethodGet, "/api/v1/status", a.status},
 		{http.MethodGet, "/api/v1/events", a.listEvents},
-		{http.MethodGet, "/api/v1/events/:source/:id", a.showEvent},
+		{http.MethodGet, "/api/v1/events/:source/*id", a.showEvent},
 		{http.MethodGet, "/api/v1/records", a.showRecords},
 		{http.MethodGet, "/api/v1/dead-letters", a.listDeadLetters},
 		{http.MethodGet, "/api/v1/dead-letters/:id", a.showDeadLetter},

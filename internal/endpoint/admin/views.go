@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -75,7 +76,9 @@ func (a *api) listEvents(r *http.Request, _ httprouter.Params) (any, error) {
 }
 
 func (a *api) showEvent(r *http.Request, p httprouter.Params) (any, error) {
-	got, err := a.o.Store.EventByID(r.Context(), p.ByName("source"), p.ByName("id"))
+	// The id is whatever the source says, slashes included: it is all of the rest.
+	id := strings.TrimPrefix(p.ByName("id"), "/")
+	got, err := a.o.Store.EventByID(r.Context(), p.ByName("source"), id)
 	if err != nil {
 		return nil, err
 	}
