@@ -102,7 +102,7 @@ func TestHistories(t *testing.T) {
 			}
 			queues := []string{name}
 			for _, d := range tt.applied.Destinations {
-				queues = append(queues, activities.TaskQueue(d.Name))
+				queues = append(queues, activities.TaskQueue("", d.Name))
 			}
 			for i, queue := range queues {
 				w := worker.New(c, queue, worker.Options{

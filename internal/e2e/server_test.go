@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -191,6 +192,26 @@ func (s *server) counts(destination string) (waiting, delivered, dead int64) {
 		}
 	}
 	return waiting, delivered, dead
+}
+
+// served waits until the destinations have everything that was accepted,
+// whatever others wait for.
+func (s *server) served(names ...string) {
+	s.t.Helper()
+	s.wait("serve "+strings.Join(names, ", "), func() bool {
+		status, err := s.client.Status(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		// The backlog first: what is not merged waits for nobody yet.
+		waiting := status.Backlog.Events + status.Backlog.Batches
+		for _, d := range status.Deliveries {
+			if slices.Contains(names, d.Destination) {
+				waiting += d.Waiting
+			}
+		}
+		return waiting == 0
+	})
 }
 
 // destinations returns how the destinations stand, by name.

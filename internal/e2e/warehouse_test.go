@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -213,7 +214,7 @@ func (p *performance) wait() sandbox.Report {
 // it.
 func (s *server) applied(acks map[string]int) {
 	s.t.Helper()
-	left := make(map[string]bool)
+	left, unfinished := make(map[string]bool), 0
 	for id := range acks {
 		left[known(id)] = true
 	}
@@ -224,7 +225,7 @@ func (s *server) applied(acks map[string]int) {
 		}
 		for _, e := range page {
 			if e.State != "applied" {
-				s.t.Errorf("event %s is %s", e.ID, e.State)
+				unfinished++
 			}
 			delete(left, e.ID)
 			before = fmt.Sprint(e.Seq)
@@ -233,8 +234,12 @@ func (s *server) applied(acks map[string]int) {
 			break
 		}
 	}
-	for id := range left {
-		s.t.Errorf("the server has lost the event %s, which it had acknowledged", id)
+	if unfinished > 0 {
+		s.t.Errorf("%d events are not merged", unfinished)
+	}
+	if len(left) > 0 {
+		lost := slices.Sorted(maps.Keys(left))
+		s.t.Errorf("the server has lost %d events that it had acknowledged: %s …", len(lost), lost[0])
 	}
 }
 
