@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +19,7 @@ const loadAtOnce = 100
 // load reads the deliveries with their current contents, until those exceed
 // MaxBytes.
 func (l *Ledger) load(ctx context.Context, in ledger.ClaimRequest, ids []int64, out *ledger.Claim) error {
-	ld := loader{l: l, in: in, out: out, events: make(map[int64]*event.Event)}
+	ld := loader{l: l, in: in, out: out, events: make(map[int64]*event.Event), missing: make(map[int64]lease)}
 	for len(ids) > 0 && !ld.full {
 		n := min(len(ids), loadAtOnce)
 		if err := ld.page(ctx, ids[:n]); err != nil {
@@ -25,7 +27,26 @@ func (l *Ledger) load(ctx context.Context, in ledger.ClaimRequest, ids []int64, 
 		}
 		ids = ids[n:]
 	}
-	return nil
+	return l.giveUpMissing(ctx, out.Token, ld.missing)
+}
+
+// giveUpMissing makes dead letters of deliveries whose event is not there: the
+// two files come from backups of different moments. They would be in everybody's
+// way, and can be retried when the event is there again.
+func (l *Ledger) giveUpMissing(ctx context.Context, token ledger.ClaimToken, missing map[int64]lease) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	l.log.Error("events with open deliveries are missing in the ledger: restore events.db and retry their dead letters",
+		"destination", token.Destination, "deliveries", len(missing))
+	var outcomes []ledger.Outcome
+	for _, id := range slices.Sorted(maps.Keys(missing)) {
+		outcomes = append(outcomes, ledger.Outcome{
+			DeliveryID: id, Result: ledger.OutcomeDead, ErrorKind: "unreadable", Code: "event_missing",
+			Message: "the event is not in the ledger any more: restore events.db and retry",
+		})
+	}
+	return l.settle(ctx, token, missing, outcomes)
 }
 
 type loader struct {
@@ -35,6 +56,8 @@ type loader struct {
 	events map[int64]*event.Event // one event may have many changes
 	bytes  int
 	full   bool
+
+	missing map[int64]lease // deliveries whose event is not there
 }
 
 // stored is a row of a delivery with what it refers to.
@@ -61,9 +84,7 @@ func (ld *loader) page(ctx context.Context, ids []int64) error {
 				return err
 			}
 			if e == nil {
-				// It cannot be delivered and must not hold up the others.
-				ld.l.log.Error("an event with an open delivery is missing in the ledger: restore events.db or discard the delivery",
-					"destination", ld.in.Destination, "event", s.event, "delivery", s.ID)
+				ld.missing[s.ID] = lease{event: s.event, version: s.Wanted}
 				continue
 			}
 			s.Event, size = e, len(e.Body)
