@@ -17,8 +17,19 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination"
 )
 
-// TaskQueue is the queue of a destination's deliveries. Stored; never rename.
-func TaskQueue(destination string) string { return "deliver-" + destination }
+// DefaultTaskQueue is the queue of the workflows unless the configuration names
+// another.
+const DefaultTaskQueue = "sluice"
+
+// TaskQueue is the queue of a destination's deliveries, given that of the
+// workflows: with a queue of its own, a Sluice shares a namespace with others
+// and none takes another's deliveries. Stored; never rename.
+func TaskQueue(workflows, destination string) string {
+	if workflows == "" || workflows == DefaultTaskQueue {
+		return "deliver-" + destination
+	}
+	return workflows + "-deliver-" + destination
+}
 
 // Store is the part of the ledger that activities use.
 type Store interface {
@@ -60,6 +71,7 @@ type Passes interface {
 // whole when it changes.
 type Settings struct {
 	Revision     string
+	TaskQueue    string // of the workflows
 	Table        *routing.Table
 	Destinations map[string]Destination
 }

@@ -38,6 +38,7 @@ type ApplyResult struct {
 type DestinationPlan struct {
 	Name            string        `json:"name"`
 	Waiting         int           `json:"waiting"`
+	TaskQueue       string        `json:"task_queue,omitempty"`
 	Timeout         time.Duration `json:"timeout"`
 	InitialInterval time.Duration `json:"initial_interval"`
 	Coefficient     float64       `json:"coefficient"`
@@ -72,7 +73,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, err
 			continue
 		}
 		out.Destinations = append(out.Destinations, DestinationPlan{
-			Name: name, Waiting: waiting[name], Timeout: d.Timeout,
+			Name: name, Waiting: waiting[name], Timeout: d.Timeout, TaskQueue: TaskQueue(settings.TaskQueue, name),
 			InitialInterval: d.InitialInterval, Coefficient: d.Coefficient, MaxInterval: d.MaxInterval,
 		})
 	}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -145,5 +146,24 @@ func TestNoTransactionIsLong(t *testing.T) {
 	}
 	if dead, err := b.Dead(t.Context(), batch.ID, "d"); err != nil || dead != 1 {
 		t.Errorf("dead %d, %v", dead, err)
+	}
+}
+
+func TestEventRecordIsJSONWhateverTheBody(t *testing.T) {
+	for name, tt := range map[string]struct{ body, want string }{
+		"object":               {`{"status":"OK"}`, `{"status":"OK"}`},
+		"byte order mark":      {"\xef\xbb\xbf" + ` {"status":"OK"}` + "\n", `{"status":"OK"}`},
+		"mark before an array": {"\xef\xbb\xbf[1.50]", `{"body":[1.50]}`},
+		"a number":             {"1.50", `{"body":1.50}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := eventRecord(ledger.Delivery{Event: &event.Event{Source: "s", ID: "1", Body: []byte(tt.body)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := json.Marshal(r.Fields); err != nil || string(got) != tt.want {
+				t.Errorf("got %s, %v, want %s", got, err, tt.want)
+			}
+		})
 	}
 }

@@ -141,7 +141,9 @@ func (a *Activities) changeRecord(item ledger.Delivery, parsed map[int64]map[int
 func eventRecord(item ledger.Delivery) (destination.Record, error) {
 	ev := item.Event
 	fields := make(map[string]json.RawMessage)
-	if body := bytes.TrimSpace(ev.Body); len(body) > 0 && body[0] == '{' {
+	// The endpoint accepts what has a byte order mark; JSON does not.
+	body := bytes.TrimSpace(bytes.TrimPrefix(ev.Body, []byte("\xef\xbb\xbf")))
+	if len(body) > 0 && body[0] == '{' {
 		if err := json.Unmarshal(body, &fields); err != nil {
 			return destination.Record{}, fmt.Errorf("event %s: %w", ev.ID, err)
 		}

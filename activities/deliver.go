@@ -157,7 +157,9 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		if err := a.store.Pause(settleCtx, *v.pause); err != nil {
 			return v, fmt.Errorf("pause %s: %w", name, err)
 		}
-		a.log.Warn("destination paused", "destination", name, "reason", v.pause.Reason, "code", v.code, "until", v.pause.Until)
+		if !a.paused(name) { // once, not for every attempt that was under way
+			a.log.Warn("destination paused", "destination", name, "reason", v.pause.Reason, "code", v.code)
+		}
 	}
 	return v, nil
 }
@@ -171,7 +173,8 @@ func (a *Activities) write(ctx context.Context, name string, d Destination, b de
 // book turns results into outcomes.
 func (a *Activities) book(name string, settings *Settings, d Destination, g group, results []destination.Result, err error) []ledger.Outcome {
 	now := time.Now()
-	_, answered := errors.AsType[*destination.Failure](err)
+	failure, answered := errors.AsType[*destination.Failure](err)
+	answered = answered && failure.Code != destination.CodePanic
 	out := make([]ledger.Outcome, len(g.items))
 	for i, item := range g.items {
 		var r destination.Result
@@ -184,8 +187,8 @@ func (a *Activities) book(name string, settings *Settings, d Destination, g grou
 		o := ledger.Outcome{
 			DeliveryID: item.ID, Version: g.batch.Records[i].Version,
 			ErrorKind: r.Kind.String(), Code: r.Code, Message: r.Message,
-			// Only of a call without an answer may one record be the cause for
-			// all; one that was alone with that already stays so.
+			// Only of a call that gave no answer, or a panic for one, may one record
+			// be the cause for all; one that was alone with that already stays so.
 			Lost: lost && !answered && (len(g.items) > 1 || item.Suspect > 0),
 		}
 		exhausted := !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -129,7 +130,7 @@ var applyOptions = workflow.LocalActivityOptions{
 // trying is decided per record in the ledger, where pauses do not count.
 func deliverOptions(d activities.DestinationPlan) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
-		TaskQueue:           activities.TaskQueue(d.Name),
+		TaskQueue:           cmp.Or(d.TaskQueue, activities.TaskQueue("", d.Name)), // histories before it was in the plan
 		StartToCloseTimeout: activities.DeliverTimeout(d.Timeout),
 		// The activity beats on a ticker: a worker that was killed is noticed
 		// within this time, whatever the destination's timeout.

@@ -60,10 +60,10 @@ func TestStoredFieldsKeepTheirNames(t *testing.T) {
 		"names": {
 			[]string{
 				workflows.DeliverEventsName, workflows.OutcomeDelivered, workflows.OutcomeDead, workflows.OutcomeNothing,
-				activities.TaskQueue("crm"),
+				activities.TaskQueue("", "crm"), activities.TaskQueue("other", "crm"),
 				activities.FailureRetry, activities.FailureNotDue, activities.FailurePaused, activities.FailureMore, activities.FailureGone,
 			},
-			`["DeliverEvents","delivered","dead_letters","nothing","deliver-crm","retry","not_due","paused","more","gone"]`,
+			`["DeliverEvents","delivered","dead_letters","nothing","deliver-crm","other-deliver-crm","retry","not_due","paused","more","gone"]`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

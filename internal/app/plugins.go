@@ -130,7 +130,7 @@ func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	s := &activities.Settings{
-		Revision: a.file.Revision, Table: table,
+		Revision: a.file.Revision, TaskQueue: a.conf.Temporal.TaskQueue, Table: table,
 		Destinations: make(map[string]activities.Destination, len(a.conf.Destinations)),
 	}
 	for name, d := range a.conf.Destinations {

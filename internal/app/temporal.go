@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/embedded"
@@ -56,6 +57,15 @@ func (a *App) startEmbedded(ctx context.Context) (*embedded.Server, error) {
 // embeddedMaxAttribute has room for the ids of all events that a workflow takes
 // by default.
 const embeddedMaxAttribute = 16 << 10
+
+// workflowPrefix sets workflows apart by the task queue, which Sluices in one
+// namespace must not share.
+func (a *App) workflowPrefix() string {
+	if q := a.conf.Temporal.TaskQueue; q != activities.DefaultTaskQueue {
+		return q + ":"
+	}
+	return ""
+}
 
 func (a *App) maxAttribute() int {
 	if a.conf.Temporal.Address == "" {

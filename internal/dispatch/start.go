@@ -35,6 +35,9 @@ type Starter interface {
 type TemporalStarter struct {
 	Client    func() client.Client // nil while there is no connection
 	TaskQueue string
+	// IDPrefix sets this Sluice's workflows apart from those of others in the
+	// namespace.
+	IDPrefix string
 	// MaxAttribute is how many bytes one search attribute may have on the server;
 	// 0 = [ClusterMaxAttribute]. Of lists that are longer the first values are
 	// kept.
@@ -50,8 +53,10 @@ var errNoConnection = fmt.Errorf("not connected to temporal yet")
 
 // Start implements [Starter].
 func (s *TemporalStarter) Start(ctx context.Context, b ledger.Batch) error {
-	return s.start(ctx, b, WorkflowID(b))
+	return s.start(ctx, b, s.id(b))
 }
+
+func (s *TemporalStarter) id(b ledger.Batch) string { return s.IDPrefix + WorkflowID(b) }
 
 func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) error {
 	c := s.Client()
@@ -93,7 +98,7 @@ func (s *TemporalStarter) Restart(ctx context.Context, b ledger.Batch) (bool, er
 	// The workflow completed, yet the ledger says that there is work left (it was
 	// restored from a copy, say): the ledger decides. Each further run has an id
 	// of its own, so that a completed one is never taken for it.
-	id := WorkflowID(b)
+	id := s.id(b)
 	for n := 2; ; n++ {
 		err := s.start(ctx, b, id)
 		if err == nil {
@@ -109,7 +114,7 @@ func (s *TemporalStarter) Restart(ctx context.Context, b ledger.Batch) (bool, er
 		if got.WorkflowExecutionInfo.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			return false, nil
 		}
-		id = fmt.Sprintf("%s~%d", WorkflowID(b), n)
+		id = fmt.Sprintf("%s~%d", s.id(b), n)
 	}
 }
 

@@ -86,7 +86,7 @@ func (w *Workers) Resume(name string) error {
 	if !ok || w.stopped || w.destinations[name] != nil {
 		return nil
 	}
-	got := worker.New(w.o.Client, activities.TaskQueue(name), worker.Options{
+	got := worker.New(w.o.Client, activities.TaskQueue(w.o.TaskQueue, name), worker.Options{
 		WorkerStopTimeout:                  noTimeout,
 		BackgroundActivityContext:          w.attempts,
 		OnFatalError:                       w.o.OnFatal,

@@ -210,6 +210,10 @@ type Result struct {
 	ExternalID string
 }
 
+// CodePanic is the code of a [Failure] that stands for a panic of the plugin.
+// Like a lost answer it may be one record's doing: Sluice looks for that one.
+const CodePanic = "PANIC"
+
 // Failure is an error with a kind. Return it (wrapped or not) from Write, Check
 // or Configure when the kind is known and holds for the whole call.
 type Failure struct {

@@ -13,9 +13,6 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/wire"
 )
 
-// codePanic is the Failure code of a call that panicked.
-const codePanic = "PANIC"
-
 // guard stands between the wire and a destination: it holds the author to the
 // contract and keeps a panic in one call from ending the others.
 type guard struct {
@@ -59,7 +56,7 @@ func (g *guard) recover(name string, f func() error) (err error) {
 			fmt.Fprintf(g.stderr, "panic: in %s: %v\n%s", name, v, debug.Stack())
 			err = &destination.Failure{
 				Kind: destination.Retry,
-				Code: codePanic,
+				Code: destination.CodePanic,
 				Err:  fmt.Errorf("%s: the plugin panicked; the stack is in the log", name),
 			}
 		}

@@ -42,7 +42,7 @@ func TestPanicIsAFailure(t *testing.T) {
 	_, describeErr := g.Describe(t.Context())
 	for name, err := range map[string]error{"describe": describeErr, "configure": g.Configure(t.Context(), nil)} {
 		f, ok := errors.AsType[*destination.Failure](err)
-		if !ok || f.Kind != destination.Retry || f.Code != codePanic {
+		if !ok || f.Kind != destination.Retry || f.Code != destination.CodePanic {
 			t.Errorf("%s: %v", name, err)
 		}
 		if !strings.Contains(stderr.String(), "panic: in "+name) {
