@@ -154,28 +154,35 @@ func (b *pipe) pending(batch int64) int {
 }
 
 func TestRecordThatBreaksCallsStaysAlone(t *testing.T) {
-	b := newPipe(t, quick)
-	shared := 0 // calls that it broke for others
-	b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
-		if slices.ContainsFunc(batch.Records, func(r destination.Record) bool { return r.Key[2] == "1-70" }) {
-			if len(batch.Records) > 1 {
-				shared++
+	for name, failure := range map[string]error{
+		"the process dies":  errors.New("the process died"),
+		"the plugin panics": &destination.Failure{Kind: destination.Retry, Code: destination.CodePanic, Err: errors.New("panicked")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newPipe(t, quick)
+			shared := 0 // calls that it broke for others
+			b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
+				if slices.ContainsFunc(batch.Records, func(r destination.Record) bool { return r.Key[2] == "1-70" }) {
+					if len(batch.Records) > 1 {
+						shared++
+					}
+					return nil, failure
+				}
+				return delivered(batch), nil
 			}
-			return nil, errors.New("the process died")
-		}
-		return delivered(batch), nil
-	}
-	_ = b.deliver(b.book(100).ID, 40)
-	if p := b.pending(1); p != 1 {
-		t.Fatalf("%d deliveries are waiting, want the one that breaks calls", p)
-	}
-	shared = 0
-	for range 20 {
-		_ = b.deliver(b.book(10).ID, 3)
-		time.Sleep(5 * time.Millisecond) // the one is due again
-	}
-	if shared > 0 {
-		t.Errorf("%d calls were lost with others in them", shared)
+			_ = b.deliver(b.book(100).ID, 40)
+			if p := b.pending(1); p != 1 {
+				t.Fatalf("%d deliveries are waiting, want the one that breaks calls", p)
+			}
+			shared = 0
+			for range 20 {
+				_ = b.deliver(b.book(10).ID, 3)
+				time.Sleep(5 * time.Millisecond) // the one is due again
+			}
+			if shared > 0 {
+				t.Errorf("%d calls were lost with others in them", shared)
+			}
+		})
 	}
 }
 
