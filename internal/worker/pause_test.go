@@ -77,7 +77,7 @@ func underWay(t *testing.T, stopTimeout, takes time.Duration) *attempt {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := &activities.Settings{Table: table, Destinations: map[string]activities.Destination{"d": {
+	settings := &activities.Settings{TaskQueue: "main", Table: table, Destinations: map[string]activities.Destination{"d": {
 		MaxBatchRecords: 1, MaxBatchBytes: 1 << 20, Timeout: time.Minute,
 		InitialInterval: time.Second, Coefficient: 2, MaxInterval: time.Minute, MaxElapsed: time.Hour,
 	}}}
