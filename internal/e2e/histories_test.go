@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,9 +30,9 @@ import (
 // recordedBy stands in recorded histories for whoever made them.
 const recordedBy = "recorded"
 
-// A case is one course that the workflow can take. Case names are file names in
+// courses are those that the workflow can take. Their names are files in
 // workflows/testdata: after a change of the workflow record it under a new name
-// and keep the old one, which must still replay.
+// beside the old one, which must still replay.
 var courses = map[string]struct {
 	applied  activities.ApplyResult
 	failures int // of the first destination, before it succeeds
@@ -65,7 +67,7 @@ func planned(name string, waiting int) activities.DestinationPlan {
 }
 
 // What a Temporal server records of today's workflow replays in it. With -update
-// the histories are kept for the replay tests of package workflows.
+// those that are new are kept for the replay tests of package workflows.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	server, err := embedded.Start(t.Context(), embedded.Options{
@@ -106,7 +108,7 @@ func TestHistories(t *testing.T) {
 			}
 			for i, queue := range queues {
 				w := worker.New(c, queue, worker.Options{
-					BuildID: recordedBy, LocalActivityWorkerOnly: i == 0, DisableWorkflowWorker: i > 0,
+					LocalActivityWorkerOnly: i == 0, DisableWorkflowWorker: i > 0,
 				})
 				if i == 0 {
 					workflows.Register(w)
@@ -175,14 +177,26 @@ func record(t *testing.T, name string, h *historypb.History) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = buildID.ReplaceAll(text, []byte(`"buildId": "`+recordedBy+`"`))
 	path := filepath.Join("..", "..", "workflows", "testdata", fmt.Sprintf("%s.json", name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return // histories of the past are not made anew
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// buildID is a checksum of the binary that recorded.
+var buildID = regexp.MustCompile(`"buildId": *"[^"]*"`)
 
 // scrub renames a worker's own queue, which is named after its machine.
 func scrub(q *taskqueuepb.TaskQueue) {

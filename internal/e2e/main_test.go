@@ -14,7 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/pgtest"
 )
 
-var update = flag.Bool("update", false, "record the histories in workflows/testdata anew")
+var update = flag.Bool("update", false, "keep histories that are not in workflows/testdata yet")
 
 // scratch holds the binaries under test until the last test is over.
 var scratch string
