@@ -138,6 +138,12 @@ func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
 			d.note(b.ID, time.Now())
 			return err == nil
 		}
+		if isRefused(err) {
+			// It must not keep a slot from all others.
+			d.log.Error("temporal refuses the workflow of a batch, the sweeper tries again", "batch", b.ID, "err", err)
+			d.forget(b.ID)
+			return false
+		}
 		if retry.first() && ctx.Err() == nil {
 			d.log.Warn("temporal does not take workflows, events wait in the ledger", "err", err)
 		}
@@ -163,6 +169,14 @@ func (d *Dispatcher) forget(batch int64) {
 func isAlreadyStarted(err error) bool {
 	_, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err)
 	return ok
+}
+
+// isRefused reports whether Temporal has an objection to this very workflow. To
+// wait for better times is no use then.
+func isRefused(err error) bool {
+	_, invalid := errors.AsType[*serviceerror.InvalidArgument](err)
+	_, lost := errors.AsType[*serviceerror.DataLoss](err)
+	return invalid || lost
 }
 
 // pause between attempts that grows.

@@ -87,6 +87,7 @@ func (s *fakeStore) Pending(_ context.Context, batch int64) (map[string]int, err
 type fakeStarter struct {
 	mu        sync.Mutex
 	down      bool
+	refused   int64 // batch that it never takes
 	running   map[int64]bool
 	starts    []ledger.Batch
 	restarted []int64
@@ -98,6 +99,8 @@ func (s *fakeStarter) Start(_ context.Context, b ledger.Batch) error {
 	switch {
 	case s.down:
 		return errors.New("no route to host")
+	case s.refused == b.ID:
+		return serviceerror.NewInvalidArgument("the id of the workflow is too long")
 	case s.running[b.ID]:
 		return serviceerror.NewWorkflowExecutionAlreadyStarted("is running", "", "")
 	}
@@ -364,6 +367,29 @@ func TestStartedBatchesAreForgotten(t *testing.T) {
 		defer f.d.mu.Unlock()
 		if n := len(f.d.started); n > 0 {
 			t.Errorf("%d batches are remembered that are done", n)
+		}
+	})
+}
+
+func TestBatchThatTemporalRefusesStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, func(o *Options) { o.MaxInFlight, o.MaxEvents = 1, 1 })
+		f.starter.refused = 1
+		f.store.append(3)
+		for i := range 10 {
+			time.Sleep(time.Second)
+			f.passes.Applied(int64(i+1), nil)
+		}
+		if got := len(f.starter.sizes()); got != 2 {
+			t.Errorf("%d workflows, want one for each of the other batches", got)
+		}
+		f.stop()
+		f.starter.running = nil // Temporal has lost them
+		defer f.begin(t).stop()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := f.starter.restarted; !slices.Equal(got, []int64{2, 3}) {
+			t.Errorf("started again: %v, want the other batches", got)
 		}
 	})
 }

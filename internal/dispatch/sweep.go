@@ -61,7 +61,9 @@ func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
 				if ctx.Err() == nil {
 					d.log.Warn("start a batch again", "batch", b.ID, "err", err)
 				}
-				return cursor // the next sweep goes on here
+				if !isRefused(err) {
+					return cursor // the next sweep goes on here
+				}
 			}
 			cursor = b.ID
 			if ok {
