@@ -90,8 +90,15 @@ func (p *Pauses) Refresh(ctx context.Context) error {
 	return nil
 }
 
+// queues are the task queues of the destinations: [Workers], and a fake in tests.
+type queues interface {
+	names() []string
+	Pause(name string)
+	Resume(name string) error
+}
+
 // Run keeps the workers in step until the context ends.
-func (p *Pauses) Run(ctx context.Context, workers *Workers) {
+func (p *Pauses) Run(ctx context.Context, workers queues) {
 	t := time.NewTicker(pausePoll)
 	defer t.Stop()
 	defer p.running.Wait()
@@ -108,7 +115,7 @@ func (p *Pauses) Run(ctx context.Context, workers *Workers) {
 			}
 			continue
 		}
-		for name := range workers.o.Destinations {
+		for _, name := range workers.names() {
 			pause, paused := (*p.current.Load())[name]
 			if paused && p.over(ctx, pause) {
 				ended, err := p.store.EndPause(ctx, pause)
@@ -120,6 +127,9 @@ func (p *Pauses) Run(ctx context.Context, workers *Workers) {
 				}
 				p.log.Info("destination resumed", "destination", name, "reason", pause.Reason)
 				paused = false
+				if err := p.read(ctx); err != nil { // attempts ask Paused
+					p.log.Error("read pauses", "err", err)
+				}
 			}
 			if paused {
 				workers.Pause(name)

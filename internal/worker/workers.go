@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +64,8 @@ func New(o Options) *Workers {
 	w.main.RegisterActivityWithOptions(o.Activities.Apply, activity.RegisterOptions{Name: "Apply"})
 	return w
 }
+
+func (w *Workers) names() []string { return slices.Sorted(maps.Keys(w.o.Destinations)) }
 
 // Start begins to poll, for all destinations but those that are paused.
 func (w *Workers) Start(paused func(destination string) bool) error {
