@@ -64,6 +64,25 @@ var claimTests = map[string]func(*kit){
 			k.Errorf("claimed %d", len(c.Items))
 		}
 	},
+	"a claim does not load many large events for one change of each": func(k *kit) {
+		var appends []ledger.AppendWant
+		for i := range 30 {
+			ev := k.ev()
+			ev.Records, ev.Body = 1000, make([]byte, 100_000)
+			appends = append(appends, ledger.AppendWant{Want: ledger.Want{Destination: "log"}, Seq: k.append(ev).Seq, Index: i})
+		}
+		b := k.claimBatch(30)
+		k.apply(ledger.Application{Batch: b.ID, Appends: appends, Final: true})
+		for got := 0; got < 30; {
+			c, err := k.Claim(k.Context(), ledger.ClaimRequest{Destination: "log", Batch: b.ID, Limit: 100, MaxBytes: 300_000, Lease: lease})
+			k.must(err)
+			if n := len(c.Items); n == 0 || n > 10 {
+				k.Fatalf("a claim of %d changes, each of another event", n)
+			}
+			got += len(c.Items)
+			k.deliver(c)
+		}
+	},
 	"a lease keeps others out until it ends": func(k *kit) {
 		b := k.book(2, "d")
 		first := k.claimN("d", b.ID, 1, 1)

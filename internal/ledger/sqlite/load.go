@@ -54,7 +54,8 @@ type loader struct {
 	in     ledger.ClaimRequest
 	out    *ledger.Claim
 	events map[int64]*event.Event // one event may have many changes
-	bytes  int
+	bytes  int                    // of what is delivered
+	loaded int                    // of events
 	full   bool
 
 	missing map[int64]lease // deliveries whose event is not there
@@ -93,7 +94,9 @@ func (ld *loader) page(ctx context.Context, ids []int64) error {
 			}
 		}
 		ld.bytes += size
-		if ld.in.MaxBytes > 0 && ld.bytes > ld.in.MaxBytes && len(ld.out.Items) > 0 {
+		// A claim may want one change of each of many large events.
+		tooMuch := ld.bytes > ld.in.MaxBytes || ld.loaded > 2*ld.in.MaxBytes
+		if ld.in.MaxBytes > 0 && tooMuch && len(ld.out.Items) > 0 {
 			ld.full = true
 			return nil
 		}
@@ -177,6 +180,9 @@ func (ld *loader) event(ctx context.Context, seq int64) (*event.Event, error) {
 	})
 	if err == nil {
 		ld.events[seq] = e
+	}
+	if e != nil {
+		ld.loaded += len(e.Body)
 	}
 	return e, err
 }
