@@ -289,6 +289,7 @@ func TestBatchesThatNobodyDrivesAreStartedAgain(t *testing.T) {
 		f.starter.running[b.ID] = false // somebody terminated it
 		f.starter.mu.Unlock()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(f.starter.restarted) != 2 {
 			t.Errorf("restarted %v, want it again after the sweep", f.starter.restarted)
 		}
