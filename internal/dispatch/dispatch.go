@@ -53,6 +53,8 @@ type Dispatcher struct {
 
 	wake chan struct{} // capacity 1
 
+	claiming sync.Mutex // held from a claim until it is in started
+
 	mu      sync.Mutex
 	started map[int64]time.Time // batches of this process: zero while it is starting them
 }
@@ -97,9 +99,10 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // next waits for events and claims them.
 func (d *Dispatcher) next(ctx context.Context) (ledger.Batch, bool) {
 	for retry := backoff(50*time.Millisecond, 5*time.Second); ; {
-		b, ok, err := d.store.ClaimBatch(ctx, d.maxEvents)
+		b, ok, err := d.claim(ctx)
 		switch {
 		case ctx.Err() != nil:
+			d.forget(b.ID)
 			return b, false
 		case err != nil:
 			d.log.Error("claim events", "err", err)
@@ -118,6 +121,18 @@ func (d *Dispatcher) next(ctx context.Context) (ledger.Batch, bool) {
 	}
 }
 
+// claim also notes that the batch is being started, before the sweeper looks at
+// what it found: it would start it first, and free its slot.
+func (d *Dispatcher) claim(ctx context.Context) (ledger.Batch, bool, error) {
+	d.claiming.Lock()
+	defer d.claiming.Unlock()
+	b, ok, err := d.store.ClaimBatch(ctx, d.maxEvents)
+	if ok && err == nil {
+		d.note(b.ID, time.Time{})
+	}
+	return b, ok, err
+}
+
 // drive starts the batch's workflow and returns when its first pass is over.
 // While Temporal is away it keeps trying and keeps its slot, so that the
 // backlog gathers in the ledger.
@@ -131,7 +146,6 @@ func (d *Dispatcher) drive(ctx context.Context, b ledger.Batch) {
 
 // start reports whether a new workflow runs for the batch.
 func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
-	d.note(b.ID, time.Time{})
 	for retry := backoff(100*time.Millisecond, 5*time.Second); ; {
 		err := d.starter.Start(ctx, b)
 		if err == nil || isAlreadyStarted(err) {

@@ -97,6 +97,8 @@ func (d *Dispatcher) restart(ctx context.Context, b ledger.Batch) (bool, error) 
 
 // driven reports whether this process started the batch a moment ago, or is at it.
 func (d *Dispatcher) driven(b ledger.Batch) bool {
+	d.claiming.Lock() // then what Undone saw of a claim is in started
+	defer d.claiming.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at, ok := d.started[b.ID]
