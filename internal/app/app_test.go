@@ -169,7 +169,7 @@ func TestStopInTheMiddleLosesNothing(t *testing.T) {
 	s := newSite(t)
 	a := s.app(toFile(plugins))
 	stop := run(t, a)
-	const n = 300
+	const n = 60
 	for i := range n / 2 {
 		s.post(a, fmt.Sprint("a", i))
 	}

@@ -16,11 +16,9 @@ import (
 	"net/http/pprof"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
-	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
 )
 
@@ -218,134 +216,6 @@ func (a *api) status(r *http.Request, _ httprouter.Params) (any, error) {
 	return out, err
 }
 
-func (a *api) listDeadLetters(r *http.Request, _ httprouter.Params) (any, error) {
-	f, err := deadLetterFilter(r)
-	if err != nil {
-		return nil, err
-	}
-	list, err := a.o.Store.ListDeadLetters(r.Context(), f)
-	if list == nil {
-		list = []ledger.DeadLetter{} // an empty list in JSON, not null
-	}
-	return list, err
-}
-
-func (a *api) showDeadLetter(r *http.Request, p httprouter.Params) (any, error) {
-	id, err := strconv.ParseInt(p.ByName("id"), 10, 64)
-	if err != nil {
-		return nil, badRequest("a dead letter's id is a number")
-	}
-	return a.o.Store.DeadLetterByID(r.Context(), id)
-}
-
-// DeadLetterAction asks to retry or discard dead letters.
-type DeadLetterAction struct {
-	Action      string  `json:"action"` // retry or discard
-	All         bool    `json:"all"`    // needed when nothing else narrows it down
-	IDs         []int64 `json:"ids,omitempty"`
-	Destination string  `json:"destination,omitempty"`
-	Model       string  `json:"model,omitempty"`
-	Code        string  `json:"code,omitempty"`
-}
-
-// DeadLetterResult counts what an action changed.
-type DeadLetterResult struct {
-	Count int   `json:"count"`
-	Batch int64 `json:"batch,omitempty"` // that drives them again
-}
-
-func (a *api) actOnDeadLetters(r *http.Request, _ httprouter.Params) (any, error) {
-	var in DeadLetterAction
-	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<20))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		return nil, badRequest("the body is not a dead letter action: " + err.Error())
-	}
-	if !in.All && len(in.IDs) == 0 && in.Destination == "" && in.Model == "" && in.Code == "" {
-		return nil, badRequest("name ids, a destination, a model or a code, or say all")
-	}
-	f := ledger.DeadLetterFilter{IDs: in.IDs, Destination: in.Destination, Model: in.Model, Code: in.Code}
-	switch in.Action {
-	case "retry":
-		batch, n, err := a.o.Store.RetryDeadLetters(r.Context(), f)
-		if err != nil {
-			return nil, err
-		}
-		a.o.Process.Wake()
-		return DeadLetterResult{Count: n, Batch: batch}, nil
-	case "discard":
-		n, err := a.o.Store.DiscardDeadLetters(r.Context(), f)
-		return DeadLetterResult{Count: n}, err
-	default:
-		return nil, badRequest("action must be retry or discard")
-	}
-}
-
-// Destination is how a destination stands, with its plugin process.
-type Destination struct {
-	ledger.DestinationState
-	Process *Plugin `json:"process,omitempty"` // nil: not in the configuration any more
-}
-
-func (a *api) listDestinations(r *http.Request, _ httprouter.Params) (any, error) {
-	states, err := a.o.Store.DestinationStates(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	byName := make(map[string]ledger.DestinationState)
-	for _, s := range states {
-		byName[s.Destination] = s
-	}
-	out := []Destination{}
-	for _, p := range a.o.Process.Plugins() {
-		s := byName[p.Destination]
-		s.Destination = p.Destination
-		delete(byName, p.Destination)
-		out = append(out, Destination{DestinationState: s, Process: &p})
-	}
-	for _, s := range states {
-		if _, left := byName[s.Destination]; left {
-			out = append(out, Destination{DestinationState: s})
-		}
-	}
-	return out, nil
-}
-
-// CheckResult is the answer of a destination's check.
-type CheckResult struct {
-	Destination string `json:"destination"`
-	OK          bool   `json:"ok"`
-	Problem     string `json:"problem,omitempty"`
-}
-
-func (a *api) actOnDestination(r *http.Request, p httprouter.Params) (any, error) {
-	name := p.ByName("name")
-	known := false
-	for _, d := range a.o.Process.Plugins() {
-		known = known || d.Destination == name
-	}
-	if !known {
-		return nil, &problem{http.StatusNotFound, "not_found", "no destination of this name is configured"}
-	}
-	ctx := r.Context()
-	switch p.ByName("action") {
-	case "check":
-		out := CheckResult{Destination: name, OK: true}
-		if err := a.o.Process.Check(ctx, name); err != nil {
-			out.OK, out.Problem = false, err.Error()
-		}
-		return out, nil
-	case "pause":
-		return CheckResult{Destination: name, OK: true}, a.o.Store.Pause(ctx, ledger.Pause{
-			Destination: name, Reason: ledger.PauseOperator, Message: "paused by an operator", Since: time.Now(),
-		})
-	case "resume":
-		return CheckResult{Destination: name, OK: true}, a.o.Store.Resume(ctx, name)
-	default:
-		return nil, &problem{http.StatusNotFound, "not_found", "a destination can be checked, paused and resumed"}
-	}
-}
-
 // problem is an error that the caller may read.
 type problem struct {
 	status        int
@@ -404,36 +274,4 @@ func number(r *http.Request, name string) (int64, error) {
 		return 0, badRequest(name + " must be a number")
 	}
 	return n, nil
-}
-
-func deadLetterFilter(r *http.Request) (ledger.DeadLetterFilter, error) {
-	q := r.URL.Query()
-	before, err := number(r, "before")
-	if err != nil {
-		return ledger.DeadLetterFilter{}, err
-	}
-	limit, err := number(r, "limit")
-	return ledger.DeadLetterFilter{
-		Destination: q.Get("destination"), Model: q.Get("model"), Code: q.Get("code"), BeforeID: before, Limit: int(min(limit, 1000)),
-	}, err
-}
-
-func (a *api) showRecords(r *http.Request, _ httprouter.Params) (any, error) {
-	q := r.URL.Query()
-	key := event.RecordKey{
-		Source: q.Get("source"), CompanyID: q.Get("company"), Integration: q.Get("integration"),
-		Model: q.Get("model"), PlatformID: q.Get("platform_id"),
-	}
-	if key.PlatformID == "" {
-		return nil, badRequest("platform_id is needed")
-	}
-	list, err := a.o.Store.RecordsByKey(r.Context(), key)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Record, len(list))
-	for i := range list {
-		out[i] = recordOf(&list[i])
-	}
-	return out, nil
 }

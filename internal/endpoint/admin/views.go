@@ -112,3 +112,23 @@ func recordOf(d *ledger.RecordDetail) Record {
 		Deleted: d.Deleted(), UpdatedAt: d.UpdatedAt, Fields: fields, Deliveries: d.Deliveries,
 	}
 }
+
+func (a *api) showRecords(r *http.Request, _ httprouter.Params) (any, error) {
+	q := r.URL.Query()
+	key := event.RecordKey{
+		Source: q.Get("source"), CompanyID: q.Get("company"), Integration: q.Get("integration"),
+		Model: q.Get("model"), PlatformID: q.Get("platform_id"),
+	}
+	if key.PlatformID == "" {
+		return nil, badRequest("platform_id is needed")
+	}
+	list, err := a.o.Store.RecordsByKey(r.Context(), key)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Record, len(list))
+	for i := range list {
+		out[i] = recordOf(&list[i])
+	}
+	return out, nil
+}
