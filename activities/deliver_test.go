@@ -212,7 +212,7 @@ func TestNothingIsWrittenToAPausedDestination(t *testing.T) {
 // given up alone once its time is over.
 func TestPoisonRecordIsFoundAndGivenUp(t *testing.T) {
 	d := quick
-	d.MaxElapsed = 300 * time.Millisecond
+	d.MaxElapsed = 3 * time.Second // enough to find it on a slow machine
 	b := newPipe(t, d)
 	batch := b.book(40)
 	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
