@@ -152,7 +152,7 @@ func TestServerWithTLS(t *testing.T) {
 	if got := res.Header.Get("Proto"); got != "HTTP/2.0" {
 		t.Errorf("protocol %s", got)
 	}
-	old := &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11} //nolint:gosec // to see it refused
+	old := &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11} // old on purpose: to see it refused
 	if conn, err := tls.Dial("tcp", l.Addr().String(), old); err == nil {
 		_ = conn.Close()
 		t.Error("TLS 1.1 is accepted")
