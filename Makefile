@@ -43,7 +43,7 @@ race: ## tests under the race detector, but for those that compile the Temporal 
 generate: test-deps ## generated code and reference pages
 	scripts/generate.sh
 
-bench: build ## benchmarks; see docs/benchmarks.md
+bench: build ## benchmarks of the single parts
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
 
 clean: ## what the targets made
