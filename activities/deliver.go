@@ -16,11 +16,11 @@ import (
 // destination, so it may take many writes; past attemptWrites or attemptTime it
 // makes room for others, and Temporal calls again at once.
 const (
-	attemptWrites   = 50
-	attemptTime     = 5 * time.Minute
-	heartbeatEvery  = 4 * time.Second
-	leaseMargin     = 30 * time.Second
-	claimedElsewher = 250 * time.Millisecond // how long to wait for a claim of somebody else
+	attemptWrites    = 50
+	attemptTime      = 5 * time.Minute
+	heartbeatEvery   = 4 * time.Second
+	leaseMargin      = 30 * time.Second
+	claimedElsewhere = 250 * time.Millisecond // how long to wait for a claim of somebody else
 )
 
 // DeliverTimeout is the StartToClose timeout of one attempt, given the timeout
@@ -89,7 +89,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 				return a.result(ctx, in)
 			}
 			if claim.OwnLeased == claim.OwnLeft {
-				if err := wait(ctx, settled, claimedElsewher); err != nil {
+				if err := wait(ctx, settled, claimedElsewhere); err != nil {
 					return DeliverResult{}, err
 				}
 				continue

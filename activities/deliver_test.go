@@ -313,7 +313,7 @@ func TestClaimOfAnotherAttemptIsWaitedFor(t *testing.T) {
 	wg.Go(func() { _, first = b.attempt("d", batch.ID) })
 	<-begun
 	wg.Go(func() { _, second = b.attempt("d", batch.ID) })
-	time.Sleep(2 * claimedElsewher) // it has looked in vain at least once
+	time.Sleep(2 * claimedElsewhere) // it has looked in vain at least once
 	close(release)
 	wg.Wait()
 	if first != nil || second != nil || len(b.w.sizes) != 1 {
