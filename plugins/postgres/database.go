@@ -108,7 +108,7 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 		for _, a := range alterations {
 			for _, sql := range d.RenderAlteration(table, a) {
 				if _, err := tx.Exec(ctx, sql); err != nil {
-					return altering(a, err)
+					return a.Refused(err)
 				}
 			}
 		}
@@ -125,17 +125,6 @@ func (d *database) ensureSchema(ctx context.Context, tx pgx.Tx) error {
 	}
 	_, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+sqlcore.Quote(d.schema))
 	return err
-}
-
-func altering(a sqlcore.Alteration, err error) error {
-	switch {
-	case a.Add != nil:
-		return &sqlcore.AlterError{Column: a.Add.Name, Err: err}
-	case a.Widen != nil:
-		return &sqlcore.AlterError{Column: a.Widen.Name, Err: err}
-	default:
-		return err
-	}
 }
 
 // Write implements [sqlcore.Database]. All statements go in one round trip, which

@@ -24,8 +24,9 @@ type settings struct {
 
 // postgres is the destination.
 type postgres struct {
-	db     *database
-	writer *sqlcore.Writer
+	*sqlcore.Writer // Write and DryRun; nil before Configure
+
+	db *database
 }
 
 var (
@@ -36,16 +37,7 @@ var (
 
 // Describe implements [destination.Destination].
 func (p *postgres) Describe(context.Context) (destination.Description, error) {
-	return destination.Description{
-		Name:         "postgres",
-		Version:      version,
-		ConfigSchema: serve.Schema[settings](),
-		Capabilities: []destination.Capability{
-			destination.CapabilityCheck, destination.CapabilityDryRun,
-			destination.CapabilityRecords, destination.CapabilityChanges, destination.CapabilityEvents,
-		},
-		MaxBatchRecords: 1000,
-	}, nil
+	return sqlcore.Describe("postgres", version, serve.Schema[settings]()), nil
 }
 
 // Configure implements [destination.Destination]. It does not connect yet.
@@ -60,8 +52,9 @@ func (p *postgres) Configure(_ context.Context, raw json.RawMessage) error {
 	if len(s.Schema) > maxName || strings.IndexByte(s.Schema, 0) >= 0 {
 		return fmt.Errorf(`setting "schema": use a name of at most %d bytes`, maxName)
 	}
-	if s.Delete != "" && s.Delete != "soft" && s.Delete != "hard" {
-		return errors.New(`setting "delete": use soft or hard`)
+	hard, err := sqlcore.HardDelete(s.Delete)
+	if err != nil {
+		return err
 	}
 	if s.MaxConnections == 0 {
 		s.MaxConnections = 8
@@ -72,25 +65,15 @@ func (p *postgres) Configure(_ context.Context, raw json.RawMessage) error {
 	if p.db, err = open(s); err != nil {
 		return err
 	}
-	p.writer = sqlcore.NewWriter(p.db, sqlcore.Options{HardDelete: s.Delete == "hard"})
+	p.Writer = sqlcore.NewWriter(p.db, sqlcore.Options{HardDelete: hard})
 	return nil
-}
-
-// Write implements [destination.Destination].
-func (p *postgres) Write(ctx context.Context, b destination.Batch) ([]destination.Result, error) {
-	return p.writer.Write(ctx, b)
-}
-
-// DryRun implements [destination.DryRunner].
-func (p *postgres) DryRun(ctx context.Context, b destination.Batch) ([]string, error) {
-	return p.writer.DryRun(ctx, b)
 }
 
 // Check implements [destination.Checker]: the database answers, takes writes, and
 // lets us make tables in the schema.
 func (p *postgres) Check(ctx context.Context) error {
 	if err := p.db.check(ctx); err != nil {
-		return p.writer.Failure("check", err)
+		return p.Failure("check", err)
 	}
 	return nil
 }

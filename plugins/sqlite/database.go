@@ -111,23 +111,12 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 		for _, a := range alterations {
 			for _, text := range d.RenderAlteration(table, a) {
 				if _, err := tx.ExecContext(ctx, text); err != nil {
-					return altering(a, err)
+					return a.Refused(err)
 				}
 			}
 		}
 		return nil
 	})
-}
-
-func altering(a sqlcore.Alteration, err error) error {
-	switch {
-	case a.Add != nil:
-		return &sqlcore.AlterError{Column: a.Add.Name, Err: err}
-	case a.Widen != nil:
-		return &sqlcore.AlterError{Column: a.Widen.Name, Err: err}
-	default:
-		return err
-	}
 }
 
 // Write implements [sqlcore.Database].

@@ -23,8 +23,9 @@ type settings struct {
 
 // sqlite is the destination.
 type sqlite struct {
-	db     *database
-	writer *sqlcore.Writer
+	*sqlcore.Writer // Write and DryRun; nil before Configure
+
+	db *database
 }
 
 var (
@@ -35,16 +36,7 @@ var (
 
 // Describe implements [destination.Destination].
 func (s *sqlite) Describe(context.Context) (destination.Description, error) {
-	return destination.Description{
-		Name:         "sqlite",
-		Version:      version,
-		ConfigSchema: serve.Schema[settings](),
-		Capabilities: []destination.Capability{
-			destination.CapabilityCheck, destination.CapabilityDryRun,
-			destination.CapabilityRecords, destination.CapabilityChanges, destination.CapabilityEvents,
-		},
-		MaxBatchRecords: 1000,
-	}, nil
+	return sqlcore.Describe("sqlite", version, serve.Schema[settings]()), nil
 }
 
 // Configure implements [destination.Destination]. It does not touch the file yet.
@@ -60,31 +52,22 @@ func (s *sqlite) Configure(_ context.Context, raw json.RawMessage) error {
 	if err != nil {
 		return errors.New(`setting "path": give the whole path of the file`)
 	}
-	if o.Delete != "" && o.Delete != "soft" && o.Delete != "hard" {
-		return errors.New(`setting "delete": use soft or hard`)
+	hard, err := sqlcore.HardDelete(o.Delete)
+	if err != nil {
+		return err
 	}
 	if s.db, err = open(path); err != nil {
 		return err
 	}
-	s.writer = sqlcore.NewWriter(s.db, sqlcore.Options{HardDelete: o.Delete == "hard", Prefix: o.TablePrefix})
+	s.Writer = sqlcore.NewWriter(s.db, sqlcore.Options{HardDelete: hard, Prefix: o.TablePrefix})
 	return nil
-}
-
-// Write implements [destination.Destination].
-func (s *sqlite) Write(ctx context.Context, b destination.Batch) ([]destination.Result, error) {
-	return s.writer.Write(ctx, b)
-}
-
-// DryRun implements [destination.DryRunner].
-func (s *sqlite) DryRun(ctx context.Context, b destination.Batch) ([]string, error) {
-	return s.writer.DryRun(ctx, b)
 }
 
 // Check implements [destination.Checker]: the file can be opened and written. It
 // makes an empty one if there is none.
 func (s *sqlite) Check(ctx context.Context) error {
 	if err := s.db.check(ctx); err != nil {
-		return s.writer.Failure("check", err)
+		return s.Failure("check", err)
 	}
 	return nil
 }

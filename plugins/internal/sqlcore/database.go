@@ -32,6 +32,18 @@ type Alteration struct {
 	Widen  *Column // to text, from the kind that it has
 }
 
+// Refused says of the database's error which column it is about, if it is about one.
+func (a Alteration) Refused(err error) error {
+	switch {
+	case a.Add != nil:
+		return &AlterError{Column: a.Add.Name, Err: err}
+	case a.Widen != nil:
+		return &AlterError{Column: a.Widen.Name, Err: err}
+	default:
+		return err
+	}
+}
+
 // Layout is a new table.
 type Layout struct {
 	Columns []Column
