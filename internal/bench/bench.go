@@ -119,6 +119,9 @@ func Run(ctx context.Context, o Options) (_ *Results, err error) {
 		if err := s.run(b, ctx, &r); err != nil {
 			return out, fmt.Errorf("%s: %w", s.name, err)
 		}
+		if o.Quick {
+			r.Metrics = withoutTargets(r.Metrics)
+		}
 		out.Scenarios = append(out.Scenarios, r)
 		if err := Table(o.Out, r); err != nil {
 			return out, err
@@ -132,6 +135,14 @@ func (b *bench) temporalKind() string {
 		return embedded
 	}
 	return "external"
+}
+
+// withoutTargets is for quick runs, which say nothing of them.
+func withoutTargets(all []Metric) []Metric {
+	for i := range all {
+		all[i].Target = nil
+	}
+	return all
 }
 
 // pick returns the full size of something, or the quick one.

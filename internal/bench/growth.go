@@ -19,6 +19,7 @@ type disk struct {
 }
 
 func (b *bench) growth(ctx context.Context, to *Result) error {
+	retained := pick(b, 10*time.Second, 2*time.Second) // how long events are kept
 	r, err := b.newRig(ctx, setup{ledger: fmt.Sprintf("retention: %v", retained)})
 	if err != nil {
 		return err
@@ -73,9 +74,6 @@ func (b *bench) growth(ctx context.Context, to *Result) error {
 	to.add("destination (PostgreSQL)", per(full.destination-empty.destination), "bytes/event")
 	return r.complete(ctx)
 }
-
-// retained is how long this scenario keeps events.
-const retained = 10 * time.Second
 
 // pruned waits until the server has removed the old events.
 func (r *rig) pruned(ctx context.Context) error {

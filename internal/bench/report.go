@@ -52,7 +52,7 @@ func (m Metric) text() string {
 	if m.Met() {
 		verdict = "met"
 	}
-	return fmt.Sprintf("%s (target %s %s: %s)", text, sign, withUnit(bound, m.Unit), verdict)
+	return fmt.Sprintf("%s (%s %s: %s)", text, sign, withUnit(bound, m.Unit), verdict)
 }
 
 func withUnit(v float64, unit string) string {
