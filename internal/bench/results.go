@@ -101,10 +101,13 @@ func quantile(h *hdrhistogram.Histogram, q float64) float64 {
 // axis shows the tail, Y milliseconds.
 func distribution(name string, h *hdrhistogram.Histogram) Curve {
 	c := Curve{Name: name}
-	for x := 1.0; x <= max(2, float64(h.TotalCount())); x *= 1.25 {
+	count := float64(h.TotalCount())
+	for x := 1.0; ; x = min(1.25*x, count) {
 		c.Points = append(c.Points, Point{X: round(x), Y: round(max(0.01, quantile(h, 100*(1-1/x))))})
+		if x >= count {
+			return c
+		}
 	}
-	return c
 }
 
 // Read reads results that --json wrote.
