@@ -52,7 +52,7 @@ func (b *bench) accept(ctx context.Context, to *Result) error {
 	if err := b.acceptAlone(ctx, to); err != nil {
 		return err
 	}
-	return b.acceptWhileDelivering(ctx, to)
+	return b.watched(ctx, setup{}, func(r *rig, w *watch) error { return r.acceptWhileDelivering(ctx, w, to) })
 }
 
 func (b *bench) acceptAlone(ctx context.Context, to *Result) error {
@@ -140,22 +140,12 @@ func (r *rig) stored(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) acceptWhileDelivering(ctx context.Context, to *Result) error {
-	r, err := b.newRig(ctx, setup{})
-	if err != nil {
-		return err
-	}
-	defer r.close(ctx)
-	w, err := newWatch(ctx, r.url, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
+func (r *rig) acceptWhileDelivering(ctx context.Context, w *watch, to *Result) error {
 	m, err := r.meter(ctx)
 	if err != nil {
 		return err
 	}
-	s, err := r.send(ctx, load{connections: 32, records: 1, limit: pick(b, 10*time.Second, time.Second)})
+	s, err := r.send(ctx, load{connections: 32, records: 1, limit: pick(r.bench, 10*time.Second, time.Second)})
 	if err != nil {
 		return err
 	}

@@ -20,16 +20,12 @@ type disk struct {
 
 func (b *bench) growth(ctx context.Context, to *Result) error {
 	retained := pick(b, 10*time.Second, 2*time.Second) // how long events are kept
-	r, err := b.newRig(ctx, setup{ledger: fmt.Sprintf("retention: %v", retained)})
-	if err != nil {
-		return err
-	}
-	defer r.close(ctx)
-	w, err := newWatch(ctx, r.url, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
+	return b.watched(ctx, setup{ledger: fmt.Sprintf("retention: %v", retained)}, func(r *rig, w *watch) error {
+		return r.grow(ctx, w, retained, to)
+	})
+}
+
+func (r *rig) grow(ctx context.Context, w *watch, retained time.Duration, to *Result) error {
 	empty, err := r.stopped(ctx)
 	if err != nil {
 		return err
@@ -37,7 +33,7 @@ func (b *bench) growth(ctx context.Context, to *Result) error {
 	if err := r.again(ctx); err != nil {
 		return err
 	}
-	total := pick(b, int64(20_000), int64(500))
+	total := pick(r.bench, int64(20_000), int64(500))
 	s, err := r.send(ctx, load{connections: 32, records: 1, count: total})
 	if err != nil {
 		return err

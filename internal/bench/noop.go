@@ -19,18 +19,12 @@ func (r *rig) written(ctx context.Context) (written, error) {
 }
 
 func (b *bench) noop(ctx context.Context, to *Result) error {
-	r, err := b.newRig(ctx, setup{})
-	if err != nil {
-		return err
-	}
-	defer r.close(ctx)
-	w, err := newWatch(ctx, r.url, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
+	return b.watched(ctx, setup{}, func(r *rig, w *watch) error { return r.noop(ctx, w, to) })
+}
+
+func (r *rig) noop(ctx context.Context, w *watch, to *Result) error {
 	const size = 100
-	messages := pick(b, int64(1_000), int64(20))
+	messages := pick(r.bench, int64(1_000), int64(20))
 	first := r.records
 	created := time.Now()
 	prime := load{connections: 8, records: size, count: messages, created: created}

@@ -48,6 +48,21 @@ func (b *bench) newRig(ctx context.Context, s setup) (*rig, error) {
 	return r, nil
 }
 
+// watched runs a scenario on a rig whose destination is watched, and ends both.
+func (b *bench) watched(ctx context.Context, s setup, do func(r *rig, w *watch) error) (err error) {
+	r, err := b.newRig(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
+	w, err := newWatch(ctx, r.url, nil)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return do(r, w)
+}
+
 func (b *bench) prepare(ctx context.Context, s setup) (*rig, error) {
 	b.rigs++
 	name := fmt.Sprintf("bench_%d", b.rigs)

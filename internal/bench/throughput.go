@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,30 +17,32 @@ type stream struct {
 
 func (b *bench) sustained(ctx context.Context, to *Result) error {
 	for _, s := range []stream{{1, 6_000, 5_000}, {100, 20_000, 15_000}, {500, 20_000, 0}} {
-		r, err := b.newRig(ctx, setup{})
-		if err != nil {
-			return err
-		}
 		name := fmt.Sprintf("%d records per message", s.records)
 		if s.records == 1 {
 			name = "1 record per message"
 		}
-		_, err = r.sustain(ctx, s, to, name+", ")
-		if err := errors.Join(err, r.close(ctx)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if _, err := b.sustain(ctx, setup{}, s, to, name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// sustain measures a stream on a rig of its own.
+func (b *bench) sustain(ctx context.Context, on setup, s stream, to *Result, name string) (rate float64, err error) {
+	err = b.watched(ctx, on, func(r *rig, w *watch) (err error) {
+		rate, err = r.sustain(ctx, w, s, to, name+", ")
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return rate, err
+}
+
 // sustain keeps the window full, and returns how many records per second became
 // visible after a time of warming up.
-func (r *rig) sustain(ctx context.Context, s stream, to *Result, prefix string) (float64, error) {
-	w, err := newWatch(ctx, r.url, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer w.close()
+func (r *rig) sustain(ctx context.Context, w *watch, s stream, to *Result, prefix string) (float64, error) {
 	warm, measured := pick(r.bench, 4*time.Second, 500*time.Millisecond), pick(r.bench, 15*time.Second, time.Second)
 	type outcome struct {
 		sent *sent
@@ -87,21 +88,15 @@ func (r *rig) sustain(ctx context.Context, s stream, to *Result, prefix string) 
 }
 
 func (b *bench) burst(ctx context.Context, to *Result) error {
-	r, err := b.newRig(ctx, setup{})
-	if err != nil {
-		return err
-	}
-	defer r.close(ctx)
-	w, err := newWatch(ctx, r.url, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
+	return b.watched(ctx, setup{}, func(r *rig, w *watch) error { return r.burst(ctx, w, to) })
+}
+
+func (r *rig) burst(ctx context.Context, w *watch, to *Result) error {
 	m, err := r.meter(ctx)
 	if err != nil {
 		return err
 	}
-	total := pick(b, int64(100_000), int64(2_000))
+	total := pick(r.bench, int64(100_000), int64(2_000))
 	acks := make(chan time.Time, total)
 	s, err := r.send(ctx, load{
 		connections: 32, records: 1, count: total, acknowledged: func(at time.Time) { acks <- at },
@@ -172,13 +167,8 @@ func (b *bench) isolation(ctx context.Context, to *Result) error {
 	}}
 	rates := make(map[string]float64)
 	for _, name := range []string{"alone", hindered} {
-		r, err := b.newRig(ctx, setups[name])
-		if err != nil {
+		if rates[name], err = b.sustain(ctx, setups[name], stream{records: 1, window: 6_000}, to, name); err != nil {
 			return err
-		}
-		rates[name], err = r.sustain(ctx, stream{records: 1, window: 6_000}, to, name+", ")
-		if err := errors.Join(err, r.close(ctx)); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	to.add(hindered+", of the rate alone", 100*rates[hindered]/rates["alone"], "%")
