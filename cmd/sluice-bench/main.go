@@ -8,7 +8,7 @@ package main
 
 import (
 	"context"
-	"flag"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,7 +23,7 @@ func main() {
 	stop()
 	switch {
 	case err == nil:
-	case err == flag.ErrHelp:
+	case errors.Is(err, errUsage):
 		os.Exit(2)
 	default:
 		fmt.Fprintln(os.Stderr, "sluice-bench: "+err.Error())

@@ -12,6 +12,9 @@ import (
 	"github.com/sluicehq/sluice/internal/bench"
 )
 
+// errUsage is a wrong use of the command line that was printed already.
+var errUsage = errors.New("wrong usage")
+
 func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("sluice-bench", flag.ContinueOnError)
 	o := bench.Options{Out: os.Stdout, Command: strings.Join(append([]string{"sluice-bench"}, args...), " ")}
@@ -24,8 +27,10 @@ func run(ctx context.Context, args []string) error {
 	only := f.String("run", "", "scenarios, separated by commas: "+strings.Join(bench.Names(), ", ")+" (default all)")
 	file := f.String("json", "", "`file` for the results; those of other scenarios stay in it")
 	plots := f.String("plots", "", "`folder` for plots of all results that the file has")
-	if err := f.Parse(args); err != nil {
-		return flag.ErrHelp // it is printed already
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return errUsage
 	}
 	switch {
 	case f.NArg() > 0:

@@ -23,7 +23,11 @@ type meter struct {
 }
 
 // The parts, in the order of the tables.
-var parts = []string{"sluice", "plugins", "PostgreSQL", "generator"}
+var parts = []string{"sluice", "plugins", "PostgreSQL", "generator", others}
+
+// others is everything else on the machine: on a quiet one the kernel's own work
+// only.
+const others = "everything else"
 
 // usage returns CPU seconds and resident bytes per part.
 func (r *rig) usage() (cpu map[string]float64, resident map[string]int64, err error) {
@@ -44,7 +48,14 @@ func (r *rig) usage() (cpu map[string]float64, resident map[string]int64, err er
 	}
 	u, problem = proc.UsageOfTree(r.bench.pg.PID())
 	take("PostgreSQL", u, problem)
-	return cpu, resident, err
+	machine, problem := proc.MachineCPU()
+	cpu[others] = machine.Seconds()
+	for part, seconds := range cpu {
+		if part != others {
+			cpu[others] -= seconds
+		}
+	}
+	return cpu, resident, errors.Join(err, problem)
 }
 
 const sampleEvery = 250 * time.Millisecond
@@ -80,7 +91,7 @@ func (m *meter) book(to *Result, prefix string) error {
 	}
 	wall := time.Since(m.begin).Seconds()
 	for _, part := range parts {
-		to.add(prefix+"CPU "+part, (cpu[part]-m.cpu[part])/wall, "cores")
+		to.add(prefix+"CPU "+part, max(0, (cpu[part]-m.cpu[part])/wall), "cores")
 	}
 	to.add(prefix+"peak memory sluice", mib(max(m.peak["sluice"], resident["sluice"])), "MiB")
 	return nil

@@ -171,6 +171,9 @@ func (b *bench) isolation(ctx context.Context, to *Result) error {
 			return err
 		}
 	}
+	if rates["alone"] == 0 { // possible in the short time of a quick run
+		return nil
+	}
 	to.add(hindered+", of the rate alone", 100*rates[hindered]/rates["alone"], "%")
 	return nil
 }
