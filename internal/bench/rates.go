@@ -89,7 +89,7 @@ func (r *rig) atRate(ctx context.Context, p pace, to *Result) error {
 		return err
 	}
 	to.Curves = append(to.Curves, distribution(fmt.Sprintf("%g/s", p.rate), visible))
-	cost, err := costSince(ctx, r.server.Temporal, s.begin)
+	cost, err := costSince(ctx, r.server.Temporal, r.queue, s.begin)
 	if err != nil {
 		return err
 	}
