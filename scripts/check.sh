@@ -12,10 +12,12 @@ fi
 
 step "go mod tidy"
 go mod tidy -diff
+go -C deploy mod tidy -diff
 
 step "go vet"
 go vet ./...
 go vet -tags slim ./cmd/... ./internal/embedded/...
+go -C deploy vet ./...
 
 step "staticcheck"
 go tool staticcheck ./...
@@ -31,6 +33,9 @@ fi
 
 step "race detector"
 make --no-print-directory race
+
+step "fuzz targets"
+scripts/fuzz.sh
 
 step "govulncheck"
 # Needs the vulnerability database on the network. A machine that cannot reach it
