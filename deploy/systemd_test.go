@@ -12,7 +12,7 @@ import (
 
 func TestUnit(t *testing.T) {
 	text := read(t, "systemd/sluice.service")
-	options, err := unit.Deserialize(strings.NewReader(text))
+	options, err := unit.DeserializeOptions(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
