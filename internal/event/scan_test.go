@@ -119,3 +119,37 @@ func FuzzScanState(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCanonicalFast holds the fast way to the general decoder.
+func FuzzCanonicalFast(f *testing.F) {
+	for _, s := range []string{
+		`{"b":1.10,"a":[1,null,{"z":"x","y":{}}]}`, `[ { "a" : "\u00e9" , "a" : "<" } , [ ] ]`, `{"a":1,"a\"":2,"a!":3}`,
+		`{"a":01}`, `[1,]`, `{"a":"x`, `[tru]`, `{"é":1,"a":2}`, `{"a":1 "b":2}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		fast, end, ok := appendCanonical(nil, in, 0, 0)
+		if !ok || end != len(in) {
+			return
+		}
+		slow, err := decoded(in)
+		if err != nil || string(fast) != string(slow) {
+			t.Fatalf("%q: fast %q, decoded %q (%v)", in, fast, slow, err)
+		}
+		if !json.Valid(in) {
+			t.Fatalf("%q is not JSON", in)
+		}
+	})
+}
+
+func TestCanonicalOfUsualValuesIsFast(t *testing.T) {
+	for _, s := range []string{
+		`[{"item_id":"I-1","quantity":2,"amount":500.00},{"b":null,"a":"é"}]`,
+		`{"b":{"d":[],"c":{}},"a":true}`,
+	} {
+		if _, end, ok := appendCanonical(nil, []byte(s), 0, 0); !ok || end != len(s) {
+			t.Errorf("%s is decoded", s)
+		}
+	}
+}
