@@ -79,24 +79,26 @@ var allowed = map[string][]string{
 	"internal/proc":     {},
 	"internal/pgserver": {"internal/proc"},
 	"internal/harness":  {"internal/endpoint/admin", "internal/proc"},
+	"internal/bench":    {"internal/harness", "internal/pgserver", "internal/proc"},
+	"cmd/sluice-bench":  {"internal/bench"},
 }
 
 // foreign says, for modules that should not spread, which packages may import
 // what begins with a prefix.
 var foreign = map[string][]string{
 	"go.temporal.io/": {
-		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/e2e",
+		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/bench", "internal/embedded", "internal/e2e",
 	},
 	"go.temporal.io/server/":    {"internal/embedded"},
 	"github.com/temporalio/":    {"internal/embedded"},
 	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
-	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
+	"google.golang.org/grpc":    {"internal/bench", "internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
 	"gopkg.in/yaml":             {"config"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
+	"github.com/jackc/":         {"internal/bench", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
