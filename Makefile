@@ -11,7 +11,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 
-.PHONY: help build demo test check race generate bench clean test-deps
+.PHONY: help build demo test check race generate bench chaos clean test-deps
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,15 @@ generate: test-deps ## generated code and reference pages
 
 bench: build ## benchmarks of the single parts
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
+
+# LEDGER=postgres is two servers that share it, on an external Temporal.
+SEED     ?= 0
+DURATION ?= 10m
+LEDGER   ?= sqlite
+TEMPORAL ?= $(if $(filter postgres,$(LEDGER)),external,embedded)
+SERVERS  ?= $(if $(filter postgres,$(LEDGER)),2,1)
+chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres TEMPORAL=embedded|external
+	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS)
 
 clean: ## what the targets made
 	rm -rf bin demo

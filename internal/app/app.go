@@ -21,6 +21,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -89,7 +90,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	a.ledger, err = sqlite.Open(ctx, sqlite.Options{
-		Dir: a.conf.DataDir, DedupWindow: a.conf.Ledger.DedupWindow, Logger: a.log,
+		Dir: a.conf.DataDir, DedupWindow: a.conf.Ledger.DedupWindow, Logger: a.log, Now: fault.Now,
 	})
 	if err != nil {
 		return err
