@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/harness"
 )
@@ -24,10 +25,11 @@ type node struct {
 	env    []string
 
 	mu       sync.Mutex
-	pid      int  // 0 while it does not run
-	killed   bool // this run was killed by a fault
-	isUp     bool // this run has accepted webhooks
-	crash    string
+	pid      int    // 0 while it does not run
+	killed   bool   // this run was killed by a fault
+	isUp     bool   // this run has accepted webhooks
+	crash    string // point at which this run dies
+	next     string // the same of the next run
 	pause    time.Duration
 	excused  time.Time // until then it may end by itself: a fault has not left it a choice
 	starts   int
@@ -45,6 +47,7 @@ func (n *node) keep(fail func(kind, format string, args ...any)) {
 			return
 		}
 		n.Env = n.env
+		n.crash, n.next = n.next, ""
 		if n.crash != "" {
 			n.Env = append(n.Env[:len(n.Env):len(n.Env)], fault.EnvCrash+"="+n.crash)
 		}
@@ -105,9 +108,9 @@ func killedBy(err error, sig syscall.Signal) bool {
 func (n *node) kill(pause time.Duration, crash string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.crash, n.pause = crash, pause
+	n.next, n.pause = crash, pause
 	if n.pid != 0 {
-		n.killed = true
+		n.killed, n.isUp = true, false
 		_ = syscall.Kill(n.pid, syscall.SIGKILL) // it may have ended this moment
 	}
 }
@@ -116,7 +119,7 @@ func (n *node) kill(pause time.Duration, crash string) {
 func (n *node) armed() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.crash != ""
+	return n.crash != "" || n.next != ""
 }
 
 func (n *node) signal(sig syscall.Signal) error {
@@ -141,6 +144,21 @@ func (n *node) awaitUp(ctx context.Context) {
 		n.mu.Unlock()
 		if up {
 			return
+		}
+	}
+}
+
+// awaitReady waits until all parts of the server are well, whatever run it is.
+func (n *node) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		r, err := n.Client.Ready(ctx)
+		if err == nil && r.Status == admin.StatusReady {
+			return nil
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("%s is not ready: %+v, %w\n%s", n.name, r, err, n.LogTail(15))
 		}
 	}
 }

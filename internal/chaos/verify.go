@@ -28,8 +28,8 @@ func (w *world) verify(ctx context.Context, sb *sandbox.Sandbox, sent sandbox.Re
 	r := w.report
 	began := time.Now()
 	for _, n := range w.nodes {
-		if err := n.Ready(ctx); err != nil {
-			r.fail(wrongServer, "%s is not ready when all is well again: %v", n.name, err)
+		if err := n.awaitReady(ctx); err != nil {
+			r.fail(wrongServer, "when all is well again: %v", err)
 			return
 		}
 	}
@@ -130,9 +130,9 @@ func (w *world) stopAll() {
 		}
 		w.report.Restarts += n.starts - 1
 	}
-	dir := filepath.Dir(w.o.Sluice)
+	plugins := filepath.Join(filepath.Dir(w.o.Sluice), "plugins")
 	judgeOrphans(w.report, func(p proc.Process) bool {
-		return strings.HasPrefix(p.Program, dir) && descends(p, os.Getpid())
+		return (p.Program == w.o.Sluice || strings.HasPrefix(p.Program, plugins)) && descends(p, os.Getpid())
 	}, orphanTime)
 }
 

@@ -230,7 +230,7 @@ func (w *world) begin(ctx context.Context) error {
 		}
 	}
 	for _, n := range w.nodes {
-		if err := n.Ready(ctx); err != nil {
+		if err := n.awaitReady(ctx); err != nil {
 			return err
 		}
 	}
