@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/internal/ledger/postgres"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
 )
 
@@ -19,9 +21,16 @@ const (
 	checkDisk       = "disk"
 )
 
-// Doctor looks at the ledger of a configuration that nobody uses now, and at the
-// place where it lies. A finding is no error.
-func Doctor(ctx context.Context, c *config.Config, report func(ledger.Finding)) (err error) {
+// Doctor looks at the ledger of a configuration and at the place where it lies. A
+// ledger of files must not be in use. A finding is no error.
+func Doctor(ctx context.Context, c *config.Config, log *slog.Logger, report func(ledger.Finding)) (err error) {
+	if c.Ledger.Postgres != nil {
+		checker, err := postgres.OpenChecker(ctx, postgresOptions(c, log))
+		if err != nil {
+			return err
+		}
+		return errors.Join(checker.Check(ctx, report), checker.Close())
+	}
 	checker, err := sqlite.OpenChecker(ctx, c.DataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w (is data_dir the right one? sluice serve makes the ledger)", err)
