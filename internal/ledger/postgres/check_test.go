@@ -2,17 +2,15 @@ package postgres_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/internal/ledger/ledgertest"
 	"github.com/sluicehq/sluice/internal/ledger/postgres"
 	"github.com/sluicehq/sluice/internal/pgtest"
 )
@@ -32,55 +30,10 @@ func findings(t testing.TB, url string) (out []ledger.Finding) {
 	return out
 }
 
-// eventful makes a ledger with something in every table: batches that are done
-// and open, an arrival, deliveries in every state, dead letters, a pause.
 func eventful(t *testing.T) (url string) {
 	t.Helper()
 	url = pgtest.URL(t)
-	l := open(t, postgres.Options{URL: url})
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, id := range []string{"1", "2", "3", "4", "5"} {
-		_, err := l.Append(ctx, event.Event{Source: "s", ID: id, Kind: event.KindDataModelChanges, Body: []byte("{}"), ReceivedAt: time.Now()})
-		must(err)
-	}
-	for range 2 {
-		b, _, err := l.ClaimBatch(ctx, 2)
-		must(err)
-		in := ledger.Application{Batch: b.ID, Final: true, Revision: "1", Route: func(*event.Record) []ledger.Want {
-			return []ledger.Want{{Destination: "d", Route: "r"}}
-		}}
-		for _, e := range b.Events {
-			in.Changes = append(in.Changes, event.Change{
-				Key: event.RecordKey{Source: "s", Model: "ITEMS", PlatformID: e.ID}, Operation: event.Create,
-				Stamp: event.Stamp{At: e.Seq, Seq: e.Seq}, Fields: map[string]json.RawMessage{"n": json.RawMessage(e.ID)},
-			})
-			in.Appends = append(in.Appends, ledger.AppendWant{Want: ledger.Want{Destination: "log", Route: "r"}, Seq: e.Seq, Index: -1})
-		}
-		in.Unkeyed = []ledger.Unkeyed{{Want: ledger.Want{Destination: "d", Route: "r"}, Seq: b.FirstSeq, Index: 7, Model: "ITEMS", Reason: "no id"}}
-		_, err = l.Apply(ctx, in)
-		must(err)
-	}
-	for _, destination := range []string{"d", "log"} {
-		c, err := l.Claim(ctx, ledger.ClaimRequest{Destination: destination, Batch: 1, Limit: 2, Lease: time.Minute})
-		must(err)
-		second := ledger.Outcome{DeliveryID: c.Items[1].ID, Result: ledger.OutcomeDelivered}
-		if destination == "d" {
-			second = ledger.Outcome{DeliveryID: c.Items[1].ID, Result: ledger.OutcomeDead, ErrorKind: "rejected"}
-		}
-		must(l.Settle(ctx, c.Token, []ledger.Outcome{{DeliveryID: c.Items[0].ID, Result: ledger.OutcomeDelivered, Version: 1}, second}))
-	}
-	must(l.Pause(ctx, ledger.Pause{Destination: "d", Reason: ledger.PauseOperator}))
-	undone, err := l.Undone(ctx, 0, 10)
-	must(err)
-	if len(undone) != 1 {
-		t.Fatalf("%d batches are undone, want 1", len(undone))
-	}
+	ledgertest.Fill(t, open(t, postgres.Options{URL: url}))
 	return url
 }
 
