@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -85,6 +86,7 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		o.TypedSearchAttributes, o.StaticSummary = temporal.SearchAttributes{}, ""
 		_, err = c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
 	}
+	fault.Point(fault.AfterWorkflow)
 	return err
 }
 
