@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/plugins/host"
 )
 
@@ -38,7 +39,7 @@ func (a *App) listen() error {
 	}
 	webhooks, err := endpoint.New(endpoint.Options{
 		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
-		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight,
+		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight, Now: fault.Now,
 	})
 	if err != nil {
 		return err
@@ -57,6 +58,7 @@ func (a *App) listen() error {
 func (a *App) serve(setting, address string, h http.Handler, files *endpoint.CertificateFiles) (*server, error) {
 	s, err := endpoint.NewServer(endpoint.ServerOptions{
 		Name: setting, Handler: h, TLS: files, Logger: a.log, ReadTimeout: a.conf.Server.ReadTimeout,
+		MaxConnections: a.conf.Server.MaxConnections,
 	})
 	if err != nil {
 		return nil, err
