@@ -27,6 +27,7 @@ type Queue struct {
 type Options struct {
 	Client       client.Client
 	TaskQueue    string // of workflows
+	Version      Version
 	Activities   *activities.Activities
 	Destinations map[string]Queue
 	StopTimeout  time.Duration // how long a stop waits for activities
@@ -59,6 +60,7 @@ func New(o Options) *Workers {
 		MaxConcurrentWorkflowTaskPollers:       4,
 		DisableRegistrationAliasing:            true,
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
+		DeploymentOptions:                      o.Version.options(),
 	})
 	workflows.Register(w.main)
 	w.main.RegisterActivityWithOptions(o.Activities.Apply, activity.RegisterOptions{Name: "Apply"})
