@@ -76,21 +76,23 @@ var allowed = map[string][]string{
 	"internal/pgtest": {"internal/pgserver"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
-	"internal/proc":     {},
-	"internal/pgserver": {"internal/proc"},
-	"internal/harness":  {"internal/endpoint/admin", "internal/proc"},
+	"internal/proc":             {},
+	"internal/cluster":          {"internal/proc"},
+	"internal/cluster/temporal": {"internal/cluster"},
+	"internal/pgserver":         {"internal/proc"},
+	"internal/harness":          {"internal/endpoint/admin", "internal/proc"},
 }
 
 // foreign says, for modules that should not spread, which packages may import
 // what begins with a prefix.
 var foreign = map[string][]string{
 	"go.temporal.io/": {
-		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/e2e",
+		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/cluster", "internal/e2e",
 	},
-	"go.temporal.io/server/":    {"internal/embedded"},
+	"go.temporal.io/server/":    {"internal/embedded", "internal/cluster"},
 	"github.com/temporalio/":    {"internal/embedded"},
 	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
-	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
+	"google.golang.org/grpc":    {"internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
 	"gopkg.in/yaml":             {"config"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
