@@ -19,7 +19,7 @@ import (
 // Config is a whole configuration, defaults filled in.
 type Config struct {
 	Server       Server                 `yaml:"server" doc:"The HTTP side."`
-	DataDir      string                 `yaml:"data_dir" doc:"Directory of the ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
+	DataDir      string                 `yaml:"data_dir" doc:"Directory of the SQLite ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
 	Log          Log                    `yaml:"log" doc:"Logging."`
 	Ledger       Ledger                 `yaml:"ledger" doc:"The durable store of events, records and deliveries."`
 	Temporal     Temporal               `yaml:"temporal" doc:"The Temporal that drives the deliveries."`
@@ -58,17 +58,26 @@ type Log struct {
 type Ledger struct {
 	Retention   time.Duration `yaml:"retention" doc:"How long bodies and finished events are kept. Records, versions and dead letters stay." default:"720h" above:"0s"`
 	DedupWindow time.Duration `yaml:"dedup_window" doc:"How long an identical body counts as a repetition when the payload has no id of its own." default:"15m" min:"0s"`
+	Postgres    *Postgres     `yaml:"postgres" doc:"Keep the ledger in PostgreSQL, which several instances may share. Absent: SQLite in data_dir, for one process."`
+}
+
+// Postgres is a ledger in PostgreSQL.
+type Postgres struct {
+	URL            string `yaml:"url" doc:"Connection string: postgres://user:password@host:5432/database. Name the server itself or a pooler in session mode." required:"true" secret:"true"`
+	Schema         string `yaml:"schema" doc:"Schema of the ledger's tables; created if it is not there." default:"sluice"`
+	MaxConnections int    `yaml:"max_connections" doc:"Connections of one instance at most; two of them are kept for news from other instances and for the acceptance of webhooks." default:"12" min:"4"`
 }
 
 // Temporal says which Temporal drives the deliveries.
 type Temporal struct {
-	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
-	Namespace string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
-	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
-	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
-	UI        string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
-	TaskQueue string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
-	Embedded  Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
+	Address    string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
+	Namespace  string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
+	APIKey     string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
+	TLS        *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
+	UI         string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
+	TaskQueue  string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
+	Versioning bool         `yaml:"versioning" doc:"Give workflows to the newest version of Sluice that runs (worker deployments), so that a rolling upgrade does not take them back and forth between versions. Needs address." default:"false"`
+	Embedded   Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
 }
 
 // TemporalTLS is TLS towards a cluster; certificate and key make it mutual.

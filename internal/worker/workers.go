@@ -67,7 +67,13 @@ func New(o Options) *Workers {
 	return w
 }
 
-func (w *Workers) names() []string { return slices.Sorted(maps.Keys(w.o.Destinations)) }
+// names are those of the destinations. A process may have no workers at all.
+func (w *Workers) names() []string {
+	if w == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(w.o.Destinations))
+}
 
 // Start begins to poll, for all destinations but those that are paused.
 func (w *Workers) Start(paused func(destination string) bool) error {
