@@ -21,7 +21,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
-	"github.com/sluicehq/sluice/internal/ledger/sqlite"
+	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
 )
@@ -44,7 +44,7 @@ type App struct {
 	part    Part
 
 	metrics    *prometheus.Registry
-	ledger     *sqlite.Ledger
+	ledger     ledger.Ledger
 	host       *host.Host
 	settings   atomic.Pointer[activities.Settings]
 	passes     *dispatch.Passes
@@ -91,10 +91,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}()
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	a.ledger, err = sqlite.Open(ctx, sqlite.Options{
-		Dir: a.conf.DataDir, DedupWindow: a.conf.Ledger.DedupWindow, Logger: a.log,
-	})
-	if err != nil {
+	if a.ledger, err = openLedger(ctx, a.conf, a.log); err != nil {
 		return err
 	}
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
