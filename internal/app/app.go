@@ -45,6 +45,7 @@ type App struct {
 
 	metrics    *prometheus.Registry
 	ledger     ledger.Ledger
+	shared     ledger.Shared // the same, nil unless several instances may use it
 	host       *host.Host
 	settings   atomic.Pointer[activities.Settings]
 	passes     *dispatch.Passes
@@ -89,16 +90,17 @@ func (a *App) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
+	if err := a.part.Check(a.conf); err != nil {
+		return err
+	}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	if a.ledger, err = openLedger(ctx, a.conf, a.log); err != nil {
 		return err
 	}
+	a.shared, _ = a.ledger.(ledger.Shared)
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
 
-	if err := a.part.Check(a.conf); err != nil {
-		return err
-	}
 	if err := a.startPlugins(ctx); err != nil {
 		return err
 	}
@@ -148,12 +150,18 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		return fmt.Errorf("read pauses: %w", err)
 	}
 	a.passes = dispatch.NewPasses(a.pauses.Paused)
+	var pace activities.Pace
+	var shared dispatch.Shared
+	if a.shared != nil {
+		pace, shared = a.shared.Pace, a.shared
+	}
 	a.activities = activities.New(activities.Options{
 		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
-		Settings: a.settings.Load, Paused: a.pauses.Paused, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Settings: a.settings.Load, Paused: a.pauses.Paused, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
-		Store: a.ledger,
+		Store:  a.ledger,
+		Shared: shared,
 		Starter: &dispatch.TemporalStarter{
 			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
 			IDPrefix: a.workflowPrefix(), MaxAttribute: a.maxAttribute(), Eager: !a.conf.Temporal.Versioning, Logger: a.log,

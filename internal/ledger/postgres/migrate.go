@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is that of the newest migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // migrate brings the schema to the newest version that this program knows. A
 // newer one is left as it is, if it says that this program can work with it.
