@@ -148,7 +148,7 @@ func (d *Dispatcher) driven(b ledger.Batch) bool {
 // young reports whether another instance may have claimed the batch a moment ago
 // and be about to start it.
 func (d *Dispatcher) young(b ledger.Batch) bool {
-	if d.shared == nil {
+	if d.shared == nil || len(b.Events) == 0 { // what is driven again, nobody but a sweeper starts
 		return false
 	}
 	at, ok := d.seen[b.ID]
