@@ -32,6 +32,11 @@ func (p Part) serves(destination string) bool {
 	return p.has(RoleWorker) && (len(p.Destinations) == 0 || slices.Contains(p.Destinations, destination))
 }
 
+// destinations lists those that this instance delivers to.
+func (p Part) destinations(c *config.Config) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(c.Destinations)), func(name string) bool { return !p.serves(name) })
+}
+
 // Check reports a part that the configuration does not allow, and says what to do.
 func (p Part) Check(c *config.Config) error {
 	for _, role := range p.Roles {

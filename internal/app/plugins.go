@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,10 +41,10 @@ func PluginDirs(c *config.Config) []string {
 }
 
 // CheckPlugins reports what only the plugins can know about a configuration:
-// whether each exists, starts, and accepts its settings. It starts every plugin
-// for a moment.
-func CheckPlugins(ctx context.Context, f *config.File) config.Diagnostics {
-	names := slices.Sorted(maps.Keys(f.Config.Destinations))
+// whether each exists, starts, and accepts its settings. It starts every plugin of
+// the part for a moment.
+func CheckPlugins(ctx context.Context, f *config.File, part Part) config.Diagnostics {
+	names := part.destinations(f.Config)
 	dirs := PluginDirs(f.Config)
 	found := make([]config.Diagnostics, len(names))
 	var wg sync.WaitGroup
@@ -93,7 +92,7 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(a.conf.Destinations)), func(name string) bool { return !a.part.serves(name) })
+	names := a.part.destinations(a.conf)
 	problems := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {

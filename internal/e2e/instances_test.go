@@ -87,7 +87,6 @@ func signal(t *testing.T, pid int, sig syscall.Signal) {
 
 func booksTable(model string) string { return `"books"."` + strings.ToLower(model) + `"` }
 
-
 // Each role is an instance of its own, and two workers share the destinations.
 func TestSeparateRoles(t *testing.T) {
 	t.Parallel()
