@@ -77,7 +77,7 @@ func New(o Options) *Dispatcher {
 	if o.Sweep == 0 {
 		o.Sweep = 30 * time.Second
 		if o.Shared != nil { // what an instance that died had claimed waits for this
-			o.Sweep = settleTime / 2
+			o.Sweep = 15 * time.Second
 		}
 	}
 	return &Dispatcher{

@@ -125,7 +125,7 @@ func TestOneInstanceSweeps(t *testing.T) {
 			t.Fatalf("an instance that does not lead started %v", got)
 		}
 		s.lead(true)
-		time.Sleep(settleTime / 2)
+		time.Sleep(f.d.sweepEvery)
 		if got := restarted(); len(got) != 0 {
 			t.Fatalf("a batch was taken from an instance that may be about to start it: %v", got)
 		}

@@ -43,12 +43,12 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) {
 }
 
 // wholeSweeps is how many looks at the beginning are at everything. Batches that
-// other instances may be at are left alone until they have been open for a while.
+// other instances may be at are left alone at the first one.
 func (d *Dispatcher) wholeSweeps() int {
 	if d.shared == nil {
 		return 1
 	}
-	return 2 + int(settleTime/d.sweepEvery)
+	return 2
 }
 
 // taskSweep names the sweeper among the tasks of all instances. Stored; never rename.
@@ -60,7 +60,7 @@ func (d *Dispatcher) leads(ctx context.Context) bool {
 	if d.shared == nil {
 		return true
 	}
-	ok, err := d.shared.Lead(ctx, taskSweep, 3*d.sweepEvery)
+	ok, err := d.shared.Lead(ctx, taskSweep, 2*d.sweepEvery)
 	if err != nil && ctx.Err() == nil {
 		d.log.Error("ask whether to look for batches that nobody drives", "err", err)
 	}
@@ -156,7 +156,7 @@ func (d *Dispatcher) young(b ledger.Batch) bool {
 		at = time.Now()
 		d.seen[b.ID] = at
 	}
-	return time.Since(at) < settleTime
+	return time.Since(at) < d.sweepEvery/2 // it was not there at the look before
 }
 
 func (d *Dispatcher) forgetSettled() {
