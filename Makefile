@@ -8,20 +8,25 @@ export CGO_ENABLED = 0
 export GOFLAGS     = -trimpath
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+# Nothing of the machine, the folder or the time goes into a binary: the same
+# source makes the same bytes (make reproducible).
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+BUILD   := $(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -tags '$(TAGS)'
+BIN     ?= bin
+TAGS    ?=
 PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 
-.PHONY: help build demo test check race generate bench clean test-deps
+.PHONY: help build demo test check race fuzz reproducible sbom generate bench clean test-deps
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## bin/sluice and one binary per plugin in bin/plugins
-	@mkdir -p bin/plugins
-	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without Temporal
+	@mkdir -p $(BIN)/plugins
+	$(BUILD) -o $(BIN)/sluice ./cmd/sluice
 	@umask 022; for p in $(PLUGINS); do \
 		echo "build plugin $$p"; \
-		$(GO) build -ldflags '$(LDFLAGS)' -o bin/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
+		$(BUILD) -o $(BIN)/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
 	done
 
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
@@ -32,6 +37,7 @@ test-deps:
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
 	$(GO) tool gotestsum --format pkgname -- -shuffle=on -count=1 -timeout 20m ./...
+	$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C deploy -json -shuffle=on -count=1 -timeout 20m ./...
 
 check: test-deps ## formatting, static analysis, races, generated files
 	scripts/check.sh
@@ -39,6 +45,15 @@ check: test-deps ## formatting, static analysis, races, generated files
 race: export CGO_ENABLED = 1
 race: ## tests under the race detector, but for those that compile the Temporal server
 	$(GO) tool gotestsum --format pkgname -- -race -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
+
+fuzz: ## every fuzz target for a while; FUZZTIME=10m each takes longer
+	scripts/fuzz.sh
+
+reproducible: ## the same source in two folders makes the same binaries
+	$(GO) test -C deploy -count=1 -run TestBuildsAreReproducible -v .
+
+sbom: build ## a bill of materials (CycloneDX) for each binary, in bin/sbom
+	scripts/sbom.sh
 
 generate: test-deps ## generated code and reference pages
 	scripts/generate.sh

@@ -60,6 +60,7 @@ func (a *App) listen() error {
 func (a *App) serve(setting, address string, h http.Handler, files *endpoint.CertificateFiles) (*server, error) {
 	s, err := endpoint.NewServer(endpoint.ServerOptions{
 		Name: setting, Handler: h, TLS: files, Logger: a.log, ReadTimeout: a.conf.Server.ReadTimeout,
+		MaxConnections: a.conf.Server.MaxConnections,
 	})
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func newFleet(t *testing.T, database func() string, temporal, rest string) *flee
 	f.cluster.up()
 	f.setup = setup{
 		temporal: fmt.Sprintf("address: %q", f.cluster.address) + temporal,
-		ledger:   fmt.Sprintf("postgres: {url: %q}", database()),
+		ledger:   fmt.Sprintf("postgres: {url: %q, max_connections: 8}", database()),
 		rest:     rest,
 	}
 	newServer(t, f.setup).run("setup")

@@ -11,6 +11,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/sluicehq/sluice/activities"
@@ -59,6 +60,7 @@ func New(o Options) *Workers {
 		LocalActivityWorkerOnly:                true,
 		MaxConcurrentWorkflowTaskPollers:       4,
 		DisableRegistrationAliasing:            true,
+		Interceptors:                           []interceptor.WorkerInterceptor{&panicGuard{log: o.Logger}},
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
 		DeploymentOptions:                      o.Version.options(),
 	})
@@ -107,6 +109,7 @@ func (w *Workers) Resume(name string) error {
 		MaxConcurrentActivityTaskPollers:   min(2, q.Concurrency),
 		TaskQueueActivitiesPerSecond:       q.WritesPerSecond,
 		DisableRegistrationAliasing:        true,
+		Interceptors:                       []interceptor.WorkerInterceptor{&panicGuard{log: w.o.Logger}},
 	})
 	got.RegisterActivityWithOptions(w.o.Activities.Deliver, activity.RegisterOptions{Name: "Deliver"})
 	if err := got.Start(); err != nil {
