@@ -146,7 +146,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		Store: a.ledger,
 		Starter: &dispatch.TemporalStarter{
 			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
-			IDPrefix: a.workflowPrefix(), MaxAttribute: a.maxAttribute(), Logger: a.log,
+			IDPrefix: a.workflowPrefix(), Logger: a.log,
 		},
 		Passes: a.passes,
 		Configured: func(destination string) bool {

@@ -20,12 +20,15 @@ const (
 	connectPatience   = 5 * time.Second
 )
 
+// reserved connections are those of the writer and of the news.
+const reserved = 2
+
 func poolConfig(o Options) (*pgxpool.Config, error) {
 	c, err := pgxpool.ParseConfig(o.URL)
 	if err != nil || o.URL == "" {
 		return nil, errURL
 	}
-	c.MaxConns = int32(o.MaxConnections)
+	c.MaxConns = int32(max(o.MaxConnections-reserved, 2))
 	c.MinConns = 0
 	c.MaxConnIdleTime = 5 * time.Minute
 	if c.ConnConfig.ConnectTimeout == 0 {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -59,17 +60,20 @@ func (o Options) filled() Options {
 
 // Ledger implements [ledger.Ledger]. Its methods may be called concurrently.
 type Ledger struct {
-	ledger.Ledger
 	window time.Duration
 	log    *slog.Logger
 	fixed  func() time.Time // Options.Now
 
 	instance string // names this one in notifications
 	pool     *pgxpool.Pool
+	writer   *writer
+	news     *news
 	signal   chan struct{}
+	names    names
+	claims   claims
 
-	closing  sync.Once
-	closeErr error
+	closing sync.Once
+	closed  atomic.Bool
 }
 
 // Open opens the ledger and creates or upgrades its tables where that is
@@ -90,6 +94,10 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if l.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
 		return nil, explain(err, "open")
 	}
+	l.writer = newWriter(l, config.ConnConfig)
+	l.news = newNews(l, config.ConnConfig, o.Schema)
+	go l.writer.loop() // ends in Close
+	l.news.start()
 	return l, nil
 }
 
@@ -97,9 +105,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 // more than once.
 func (l *Ledger) Close() error {
 	l.closing.Do(func() {
+		l.writer.close()
+		l.news.stop()
+		l.closed.Store(true)
 		l.pool.Close()
 	})
-	return l.closeErr
+	return nil
 }
 
 // Signal implements [ledger.Appender].
