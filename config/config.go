@@ -71,13 +71,14 @@ type Postgres struct {
 
 // Temporal says which Temporal drives the deliveries.
 type Temporal struct {
-	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
-	Namespace string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
-	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
-	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
-	UI        string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
-	TaskQueue string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
-	Embedded  Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
+	Address    string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
+	Namespace  string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
+	APIKey     string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
+	TLS        *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
+	UI         string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
+	TaskQueue  string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
+	Versioning bool         `yaml:"versioning" doc:"Give workflows to the newest version of Sluice that runs (worker deployments), so that a rolling upgrade does not take them back and forth between versions. Needs address." default:"false"`
+	Embedded   Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
 }
 
 // TemporalTLS is TLS towards a cluster; certificate and key make it mutual.

@@ -15,7 +15,7 @@ const pruneEvery = time.Hour
 // runRetention removes old events from time to time.
 func (a *App) runRetention(ctx context.Context) {
 	for {
-		if keep := a.conf.Ledger.Retention; keep > 0 {
+		if keep := a.conf.Ledger.Retention; keep > 0 && a.prunes(ctx) {
 			pruned, err := a.ledger.Prune(ctx, time.Now().Add(-keep))
 			switch {
 			case ctx.Err() != nil:
@@ -31,6 +31,21 @@ func (a *App) runRetention(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// taskPrune names the removal among the tasks of all instances. Stored; never rename.
+const taskPrune = "prune"
+
+// prunes reports whether this instance is the one that removes old events.
+func (a *App) prunes(ctx context.Context) bool {
+	if a.shared == nil {
+		return true
+	}
+	ok, err := a.shared.Lead(ctx, taskPrune, pruneEvery)
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("ask whether to remove old events", "err", err)
+	}
+	return ok
 }
 
 // ledgerCollector reads gauges from the ledger when metrics are asked for.

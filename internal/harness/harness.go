@@ -41,6 +41,7 @@ type Options struct {
 	LogLevel string   // empty: info
 	Auth     string   // one item of the source's auth; empty: a header with APIKey
 	Rest     string   // whole lines: destinations and routes
+	Args     []string // more arguments of sluice serve
 	Env      []string // besides this process's own
 }
 
@@ -101,7 +102,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.Child = proc.Child{
-		Program: o.Sluice, Args: []string{"serve", "-c", s.Config}, Env: o.Env, Log: filepath.Join(dir, "log"),
+		Program: o.Sluice, Args: append([]string{"serve", "-c", s.Config}, o.Args...), Env: o.Env, Log: filepath.Join(dir, "log"),
 	}
 	return s, nil
 }

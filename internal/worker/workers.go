@@ -28,6 +28,7 @@ type Queue struct {
 type Options struct {
 	Client       client.Client
 	TaskQueue    string // of workflows
+	Version      Version
 	Activities   *activities.Activities
 	Destinations map[string]Queue
 	StopTimeout  time.Duration // how long a stop waits for activities
@@ -61,13 +62,20 @@ func New(o Options) *Workers {
 		DisableRegistrationAliasing:            true,
 		Interceptors:                           []interceptor.WorkerInterceptor{&panicGuard{log: o.Logger}},
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
+		DeploymentOptions:                      o.Version.options(),
 	})
 	workflows.Register(w.main)
 	w.main.RegisterActivityWithOptions(o.Activities.Apply, activity.RegisterOptions{Name: "Apply"})
 	return w
 }
 
-func (w *Workers) names() []string { return slices.Sorted(maps.Keys(w.o.Destinations)) }
+// names are those of the destinations. A process may have no workers at all.
+func (w *Workers) names() []string {
+	if w == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(w.o.Destinations))
+}
 
 // Start begins to poll, for all destinations but those that are paused.
 func (w *Workers) Start(paused func(destination string) bool) error {
