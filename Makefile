@@ -16,7 +16,7 @@ BIN     ?= bin
 TAGS    ?=
 PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 
-.PHONY: help build demo test check race fuzz reproducible sbom generate bench clean test-deps
+.PHONY: help build demo test check race fuzz reproducible sbom generate bench bench-parts chaos clean test-deps
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,7 @@ build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps:
+test-deps: ## install what the tests need: PostgreSQL, a browser, the protobuf compiler
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
@@ -58,8 +58,22 @@ sbom: build ## a bill of materials (CycloneDX) for each binary, in bin/sbom
 generate: test-deps ## generated code and reference pages
 	scripts/generate.sh
 
-bench: build ## benchmarks of the single parts
+bench: test-deps build ## benchmarks from outside, see docs/benchmarks.md; BENCH="--run burst"
+	$(GO) build -tags slim -ldflags '$(LDFLAGS)' -o bin/sluice-slim ./cmd/sluice
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice-bench ./cmd/sluice-bench
+	bin/sluice-bench --slim bin/sluice-slim --json bin/benchmarks.json --plots bin/benchmarks $(BENCH)
+
+bench-parts: ## benchmarks of the single parts
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
+
+# LEDGER=postgres is two servers that share it, on an external Temporal.
+SEED     ?= 0
+DURATION ?= 10m
+LEDGER   ?= sqlite
+TEMPORAL ?= $(if $(filter postgres,$(LEDGER)),external,embedded)
+SERVERS  ?= $(if $(filter postgres,$(LEDGER)),2,1)
+chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres TEMPORAL=embedded|external
+	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS)
 
 clean: ## what the targets made
 	rm -rf bin demo

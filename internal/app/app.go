@@ -164,7 +164,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		Shared: shared,
 		Starter: &dispatch.TemporalStarter{
 			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
-			IDPrefix: a.workflowPrefix(), MaxAttribute: a.maxAttribute(), Eager: !a.conf.Temporal.Versioning, Logger: a.log,
+			IDPrefix: a.workflowPrefix(), Eager: !a.conf.Temporal.Versioning, Logger: a.log,
 		},
 		Passes: a.passes,
 		Configured: func(destination string) bool {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/plugins/host"
 )
 
@@ -43,7 +44,7 @@ func (a *App) listen() error {
 	}
 	webhooks, err := endpoint.New(endpoint.Options{
 		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
-		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight,
+		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight, Now: fault.Now,
 	})
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/embedded"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/workflows"
@@ -52,13 +51,8 @@ func (a *App) startEmbedded(ctx context.Context) (*embedded.Server, error) {
 	return embedded.Start(ctx, embedded.Options{
 		Dir: a.conf.DataDir, Listen: t.Embedded.Listen, UI: t.Embedded.UI, Namespace: t.Namespace,
 		Retention: t.Embedded.Retention, Logger: a.log, SearchAttributes: workflows.SearchAttributes(),
-		DynamicConfig: map[string]any{"frontend.searchAttributesSizeOfValueLimit": embeddedMaxAttribute},
 	})
 }
-
-// embeddedMaxAttribute has room for the ids of all events that a workflow takes
-// by default.
-const embeddedMaxAttribute = 16 << 10
 
 // workflowPrefix sets workflows apart by the task queue, which Sluices in one
 // namespace must not share.
@@ -67,13 +61,6 @@ func (a *App) workflowPrefix() string {
 		return q + ":"
 	}
 	return ""
-}
-
-func (a *App) maxAttribute() int {
-	if a.conf.Temporal.Address == "" {
-		return embeddedMaxAttribute
-	}
-	return dispatch.ClusterMaxAttribute
 }
 
 func (a *App) stopEmbedded(server *embedded.Server) {

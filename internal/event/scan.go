@@ -17,7 +17,8 @@ func (r *Record) scanState(b []byte) bool {
 		s.stamp(`"w":[`, &got.Written) &&
 		s.stamp(`"t":[`, &got.Tombstone)
 	if ok && s.skip(`"g":[`) {
-		ok = s.groups(got.Fields) && s.skip(`,"f":{`) && s.values(got.Fields)
+		var rest Field
+		ok = s.group(&rest) && s.skip("]") && s.named(got.Fields) && s.skip(`,"f":{`) && s.values(got.Fields, rest)
 	}
 	if !ok || !s.skip("}") || s.at != len(b) {
 		return false
@@ -76,11 +77,17 @@ func (s *scanner) name() (string, bool) {
 	return name, strings.IndexByte(name, '\\') < 0
 }
 
-func (s *scanner) groups(fields map[string]Field) bool {
-	for {
+// group reads a group up to its version.
+func (s *scanner) group(f *Field) bool {
+	return s.skip("[") && s.int(&f.Stamp.At) && s.skip(",") && s.int(&f.Stamp.Seq) && s.skip(",") &&
+		s.int(&f.Stamp.Index) && s.skip(",") && s.int(&f.Version)
+}
+
+// named reads the groups that name their fields, and the end of all groups.
+func (s *scanner) named(fields map[string]Field) bool {
+	for s.skip(",") {
 		var f Field
-		if !s.skip("[") || !s.int(&f.Stamp.At) || !s.skip(",") || !s.int(&f.Stamp.Seq) || !s.skip(",") ||
-			!s.int(&f.Stamp.Index) || !s.skip(",") || !s.int(&f.Version) || !s.skip(",[") {
+		if !s.group(&f) || !s.skip(",[") {
 			return false
 		}
 		for {
@@ -96,18 +103,20 @@ func (s *scanner) groups(fields map[string]Field) bool {
 		if !s.skip("]]") {
 			return false
 		}
-		if !s.skip(",") {
-			return s.skip("]")
-		}
 	}
+	return s.skip("]")
 }
 
-// values gives each field its value. All must be there, once.
-func (s *scanner) values(fields map[string]Field) bool {
+// values gives each field its value, and those that no group names the stamp of
+// the rest. All that a group names must be there, and none twice.
+func (s *scanner) values(fields map[string]Field, rest Field) bool {
 	for n := 1; ; n++ {
 		name, ok := s.name()
 		f, known := fields[name]
-		if !ok || !known || f.Value != nil || !s.skip(":") {
+		if !known {
+			f = rest
+		}
+		if !ok || f.Value != nil || !s.skip(":") {
 			return false
 		}
 		if f.Value = s.value(); f.Value == nil {

@@ -42,15 +42,13 @@ func TestStoredFormIsJSON(t *testing.T) {
 			if len(s.Fields) != len(r.Fields) || unpackStamp(s.Written) != r.Written || unpackStamp(s.Tombstone) != r.Tombstone {
 				t.Fatalf("%s", b)
 			}
-			for _, g := range s.Groups {
-				if !slices.IsSorted(g.Names) {
-					t.Errorf("names are not in order: %s", b)
-				}
-				for _, name := range g.Names {
-					want := Field{Value: s.Fields[name], Stamp: Stamp{g.At, g.Seq, g.Index}, Version: g.Version}
-					if !reflect.DeepEqual(r.Fields[name], want) {
-						t.Errorf("%q: %+v, want %+v", name, want, r.Fields[name])
-					}
+			fields, err := s.fields()
+			if err != nil || !maps.EqualFunc(fields, r.Fields, func(a, b Field) bool { return reflect.DeepEqual(a, b) }) {
+				t.Errorf("%s: %v, %v", b, fields, err)
+			}
+			for i, g := range s.Groups {
+				if (i == 0) != (g.Names == nil) || !slices.IsSorted(g.Names) {
+					t.Errorf("groups are not as they should be: %s", b)
 				}
 			}
 		})
@@ -73,13 +71,16 @@ func TestStoredFormIsScanned(t *testing.T) {
 
 func TestUnknownPartsOfTheStoredFormAreSkipped(t *testing.T) {
 	var r Record
-	if err := r.DecodeState([]byte(`{"w":[1,2,3],"new":{},"g":[[1,2,3,4,["a"]]],"f":{"a":1}}`)); err != nil {
+	if err := r.DecodeState([]byte(`{"w":[1,2,3],"new":{},"g":[[9,9,9,9],[1,2,3,4,["a"]]],"f":{"a":1,"b":2}}`)); err != nil {
 		t.Fatal(err)
 	}
 	if want := (Field{Value: json.RawMessage(`1`), Stamp: Stamp{1, 2, 3}, Version: 4}); !reflect.DeepEqual(r.Fields["a"], want) {
 		t.Errorf("%+v", r.Fields)
 	}
-	for _, broken := range []string{``, `{`, `{"g":[[1,2,3,4,["a"]]],"f":{}}`, `{"g":[[1,2,3,4,["a"]]],"f":{"a":1,"b":2}}`, `{"g":[[1,2,3]]}`} {
+	if want := (Field{Value: json.RawMessage(`2`), Stamp: Stamp{9, 9, 9}, Version: 9}); !reflect.DeepEqual(r.Fields["b"], want) {
+		t.Errorf("%+v", r.Fields)
+	}
+	for _, broken := range []string{``, `{`, `{"g":[[1,2,3,4,["a"]]],"f":{}}`, `{"g":[[1,2,3,4,["a"]]],"f":{"a":1,"b":2}}`, `{"g":[[1,2,3]]}`, `{"g":[[1,2,3,4],[1,2,3,4,["b"]]],"f":{"a":1}}`} {
 		if err := new(Record).DecodeState([]byte(broken)); err == nil {
 			t.Errorf("%s: no error", broken)
 		}
@@ -108,14 +109,46 @@ func FuzzScanState(f *testing.F) {
 		if unpackStamp(s.Written) != fast.Written || unpackStamp(s.Tombstone) != fast.Tombstone {
 			t.Fatalf("%s: %+v", b, fast)
 		}
-		slow := make(map[string]Field)
-		for _, g := range s.Groups {
-			for _, name := range g.Names {
-				slow[name] = Field{Value: s.Fields[name], Stamp: Stamp{g.At, g.Seq, g.Index}, Version: g.Version}
-			}
+		slow, err := s.fields()
+		if err != nil {
+			t.Fatalf("%s: %v", b, err)
 		}
 		if !maps.EqualFunc(fast.Fields, slow, func(a, b Field) bool { return reflect.DeepEqual(a, b) }) {
 			t.Fatalf("%s: scanned %v, decoded %v", b, fast.Fields, slow)
 		}
 	})
+}
+
+// FuzzCanonicalFast holds the fast way to the general decoder.
+func FuzzCanonicalFast(f *testing.F) {
+	for _, s := range []string{
+		`{"b":1.10,"a":[1,null,{"z":"x","y":{}}]}`, `[ { "a" : "\u00e9" , "a" : "<" } , [ ] ]`, `{"a":1,"a\"":2,"a!":3}`,
+		`{"a":01}`, `[1,]`, `{"a":"x`, `[tru]`, `{"é":1,"a":2}`, `{"a":1 "b":2}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		fast, end, ok := appendCanonical(nil, in, 0, 0)
+		if !ok || end != len(in) {
+			return
+		}
+		slow, err := decoded(in)
+		if err != nil || string(fast) != string(slow) {
+			t.Fatalf("%q: fast %q, decoded %q (%v)", in, fast, slow, err)
+		}
+		if !json.Valid(in) {
+			t.Fatalf("%q is not JSON", in)
+		}
+	})
+}
+
+func TestCanonicalOfUsualValuesIsFast(t *testing.T) {
+	for _, s := range []string{
+		`[{"item_id":"I-1","quantity":2,"amount":500.00},{"b":null,"a":"é"}]`,
+		`{"b":{"d":[],"c":{}},"a":true}`,
+	} {
+		if _, end, ok := appendCanonical(nil, []byte(s), 0, 0); !ok || end != len(s) {
+			t.Errorf("%s is decoded", s)
+		}
+	}
 }

@@ -10,11 +10,12 @@ import (
 // The stored form of a record is JSON, so that it can be read with the
 // database's own shell:
 //
-//	{"w":[at,seq,index],"t":[at,seq,index],"g":[[at,seq,index,version,["a","b"]]],"f":{"a":1,"b":2}}
+//	{"w":[at,seq,index],"t":[at,seq,index],"g":[[at,seq,index,version],[at,seq,index,version,["b"]]],"f":{"a":1,"b":2,"c":3}}
 //
 // w is the stamp of the last write, t the tombstone, and f the values. Most
 // fields of a record share one stamp, so stamps are stored once per group of
-// fields, in g. Stored; add to it, never rename.
+// fields, in g. The first group has all fields that no other one names. Stored;
+// add to it, never rename.
 type state struct {
 	Written   *[3]int64                  `json:"w,omitempty"`
 	Tombstone *[3]int64                  `json:"t,omitempty"`
@@ -27,13 +28,17 @@ type group struct {
 	Names                   []string
 }
 
+func (g group) field() Field {
+	return Field{Stamp: Stamp{g.At, g.Seq, g.Index}, Version: g.Version}
+}
+
 func (g *group) UnmarshalJSON(b []byte) error {
 	parts := []any{&g.At, &g.Seq, &g.Index, &g.Version, &g.Names}
 	if err := json.Unmarshal(b, &parts); err != nil {
 		return err
 	}
-	if len(parts) != 5 {
-		return fmt.Errorf("stamp group has %d elements, want 5", len(parts))
+	if len(parts) != 4 && len(parts) != 5 {
+		return fmt.Errorf("stamp group has %d elements, want 4 or 5", len(parts))
 	}
 	return nil
 }
@@ -106,7 +111,8 @@ func appendInts(b []byte, values ...int64) []byte {
 	return b
 }
 
-// appendGroups writes the groups in the order of their first names.
+// appendGroups writes the largest group first, without its names, and then the
+// others in the order of their first names.
 func (r *Record) appendGroups(b []byte, names []string, quoted [][]byte) []byte {
 	type groupKey struct {
 		Stamp
@@ -123,12 +129,24 @@ func (r *Record) appendGroups(b []byte, names []string, quoted [][]byte) []byte 
 		}
 		members[k] = append(members[k], i)
 	}
-	for i, k := range order {
-		if i > 0 {
-			b = append(b, ',')
+	largest := order[0]
+	for _, k := range order {
+		if len(members[k]) > len(members[largest]) {
+			largest = k
 		}
+	}
+	begin := func(k groupKey) {
 		b = append(b, '[')
 		b = appendInts(b, k.At, k.Seq, k.Index, k.version)
+	}
+	begin(largest)
+	b = append(b, ']')
+	for _, k := range order {
+		if k == largest {
+			continue
+		}
+		b = append(b, ',')
+		begin(k)
 		for j, at := range members[k] {
 			if j == 0 {
 				b = append(b, ',', '[')
@@ -165,18 +183,37 @@ func (r *Record) DecodeState(b []byte) error {
 		return fmt.Errorf("decode stored record: %w", err)
 	}
 	r.Written, r.Tombstone = unpackStamp(s.Written), unpackStamp(s.Tombstone)
-	r.Fields = make(map[string]Field, len(s.Fields))
-	for _, g := range s.Groups {
+	var err error
+	r.Fields, err = s.fields()
+	return err
+}
+
+func (s *state) fields() (map[string]Field, error) {
+	out := make(map[string]Field, len(s.Fields))
+	var rest *Field
+	for i, g := range s.Groups {
+		f := g.field()
+		if i == 0 && g.Names == nil {
+			rest = &f
+		}
 		for _, name := range g.Names {
 			value, ok := s.Fields[name]
 			if !ok {
-				return fmt.Errorf("decode stored record: field %q has a stamp and no value", name)
+				return nil, fmt.Errorf("decode stored record: field %q has a stamp and no value", name)
 			}
-			r.Fields[name] = Field{Value: value, Stamp: Stamp{g.At, g.Seq, g.Index}, Version: g.Version}
+			f.Value = value
+			out[name] = f
 		}
 	}
-	if len(r.Fields) != len(s.Fields) {
-		return fmt.Errorf("decode stored record: %d values but %d stamps", len(s.Fields), len(r.Fields))
+	for name, value := range s.Fields {
+		if _, ok := out[name]; ok {
+			continue
+		}
+		if rest == nil {
+			return nil, fmt.Errorf("decode stored record: field %q has a value and no stamp", name)
+		}
+		rest.Value = value
+		out[name] = *rest
 	}
-	return nil
+	return out, nil
 }
