@@ -100,11 +100,11 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 
 // during lets the wire suffer for the time of a fault.
 func (w *wire) during(ctx context.Context, f Fault) error {
-	if err := w.suffer(ctx, f.How, f.Amount); err != nil {
+	if err := w.suffer(f.How, f.Amount); err != nil {
 		return err
 	}
 	sleep(ctx, f.For)
-	return w.heal(context.WithoutCancel(ctx))
+	return w.heal()
 }
 
 // crashTime is how long a crash point may take to be passed often enough. A
