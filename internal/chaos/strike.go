@@ -72,6 +72,7 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 		sleep(ctx, f.For)
 		return w.cluster.Start()
 	case RestartPostgres:
+		w.keepOut(f.For, w.nodes...)
 		if err := w.postgres.Crash(); err != nil {
 			return err
 		}
@@ -84,6 +85,7 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 	case CutSender:
 		return n.door.during(ctx, f)
 	case CutLedger:
+		w.keepOut(f.For, n)
 		return n.ledger.during(ctx, f)
 	case CutPostgres:
 		return w.database.during(ctx, f)
