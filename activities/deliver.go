@@ -59,7 +59,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	if !ok {
 		return DeliverResult{}, gone(in.Destination)
 	}
-	flow := a.flows.get(in.Destination, d.WritesPerSecond)
+	flow := a.flows.get(in.Destination)
 	stopping := activity.GetWorkerStopChannel(ctx)
 	began := time.Now()
 	for range attemptWrites {
@@ -98,7 +98,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			return DeliverResult{}, notDue(in.Destination, claim.OwnLeft, claim.NextDue)
 		}
 
-		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, flow, claim)
+		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, claim)
 		flow.signal()
 		if err != nil {
 			return DeliverResult{}, err
@@ -111,7 +111,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.
-func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, flow *flow, claim ledger.Claim) (verdict, error) {
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim) (verdict, error) {
 	// Everything of this claim must be over before its lease is.
 	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
 	defer cancel()
@@ -126,7 +126,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		if time.Now().After(lastBegin) {
 			break
 		}
-		if wait := flow.limit(ctx, lastBegin); wait > 0 {
+		if wait := a.limit(ctx, name, d, lastBegin); wait > 0 {
 			v.stop, v.limited = true, wait
 			break
 		}

@@ -77,9 +77,13 @@ var allowed = map[string][]string{
 	"internal/pgtest": {"internal/pgserver"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
-	"internal/proc":     {},
-	"internal/pgserver": {"internal/proc"},
-	"internal/harness":  {"internal/endpoint/admin", "internal/proc"},
+	"internal/proc":             {},
+	"internal/cluster":          {"internal/proc"},
+	"internal/cluster/temporal": {"internal/cluster"},
+	"internal/pgserver":         {"internal/proc"},
+	"internal/harness":          {"internal/endpoint/admin", "internal/proc"},
+	"internal/bench":            {"internal/harness", "internal/pgserver", "internal/proc"},
+	"cmd/sluice-bench":          {"internal/bench"},
 	"internal/chaos": {
 		"internal/demo", "internal/endpoint/admin", "internal/fault", "internal/harness", "internal/ledger", "internal/pgserver",
 		"internal/proc", "internal/sandbox",
@@ -91,18 +95,22 @@ var allowed = map[string][]string{
 // what begins with a prefix.
 var foreign = map[string][]string{
 	"go.temporal.io/": {
-		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/e2e",
+		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/bench", "internal/embedded",
+		"internal/cluster", "internal/e2e",
 	},
-	"go.temporal.io/server/":    {"internal/embedded"},
-	"github.com/temporalio/":    {"internal/embedded"},
-	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
-	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
+	"go.temporal.io/server/": {"internal/embedded", "internal/cluster"},
+	"github.com/temporalio/": {"internal/embedded"},
+	"github.com/hashicorp/":  {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
+	"google.golang.org/grpc": {
+		"internal/bench", "internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire",
+		"plugins/destination/serve", "plugins/destination/destinationpb",
+	},
 	"gopkg.in/yaml":             {"config"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
