@@ -32,6 +32,8 @@ type writer struct {
 	// forget is called after a rollback: whatever was remembered of the
 	// transaction never happened.
 	forget func()
+	// committed is sent to, without blocking, after each commit.
+	committed chan struct{} // capacity 1
 }
 
 // job is work for a writer. It may be run again after a rollback, so run must
@@ -52,7 +54,7 @@ const (
 
 func newWriter(c *conn, forget func()) *writer {
 	return &writer{
-		conn: c, forget: forget,
+		conn: c, forget: forget, committed: make(chan struct{}, 1),
 		queue: make(chan *job, queueLength), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -182,6 +184,10 @@ func (w *writer) transact(jobs []*job) (n int, err error) {
 	}
 	if err == nil {
 		if _, err = w.conn.exec("COMMIT"); err == nil {
+			select {
+			case w.committed <- struct{}{}:
+			default:
+			}
 			return n, nil
 		}
 		err = fmt.Errorf("commit: %w", err)
