@@ -16,6 +16,7 @@ const (
 	maxGroup      = 512
 	maxGroupBytes = 8 << 20
 	maxGroupTime  = 50 * time.Millisecond
+	maxLinger     = time.Millisecond
 )
 
 var errClosed = errors.New("the ledger is closed")
@@ -97,6 +98,10 @@ func (w *writer) do(ctx context.Context, j *job) error {
 func (w *writer) loop() {
 	defer close(w.done)
 	var group []*job
+	last := 0 // jobs in the last group
+	var linger time.Duration
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		var j *job
 		select {
@@ -108,27 +113,40 @@ func (w *writer) loop() {
 				return
 			}
 		}
-		// Those who were answered a moment ago get a turn to come back: fewer
-		// and larger transactions.
-		runtime.Gosched()
-		group = w.gather(append(group[:0], j))
+		// Those who were answered a moment ago get a little time to come back:
+		// fewer and larger transactions. It is short against a commit, and nobody
+		// waits for company that was not there the last time.
+		timer.Reset(linger)
+		group = w.gather(append(group[:0], j), last, timer.C)
+		last = len(group)
+		start := time.Now()
 		w.write(group)
 		clear(group)
+		linger = min(time.Since(start)/4, maxLinger)
 	}
 }
 
-// gather takes what else waits. A plain job ends the group: it comes last and
-// is run by itself.
-func (w *writer) gather(group []*job) []*job {
+// gather takes what else waits, and up to a number of jobs waits for them until
+// it is late. A plain job ends the group: it comes last and is run by itself.
+func (w *writer) gather(group []*job, want int, late <-chan time.Time) []*job {
 	size := group[0].size
 	for len(group) < maxGroup && size < maxGroupBytes && !group[len(group)-1].plain {
+		var j *job
 		select {
-		case j := <-w.queue:
-			size += j.size
-			group = append(group, j)
+		case j = <-w.queue:
 		default:
-			return group
+			if len(group) >= want {
+				return group
+			}
+			select {
+			case j = <-w.queue:
+			case <-late:
+				want = 0
+				continue
+			}
 		}
+		size += j.size
+		group = append(group, j)
 	}
 	return group
 }
