@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -38,7 +39,11 @@ type TemporalStarter struct {
 	// IDPrefix sets this Sluice's workflows apart from those of others in the
 	// namespace.
 	IDPrefix string
-	Logger   *slog.Logger
+	// Eager asks for the first workflow task with the answer to the start, for a
+	// worker in this process: one round trip less. It takes no account of worker
+	// versions.
+	Eager  bool
+	Logger *slog.Logger
 }
 
 // maxAttribute is Temporal's default limit of a search attribute's value. Of
@@ -70,11 +75,9 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		// The first workflow task comes back with the answer when the worker is
-		// in this process: one round trip less.
-		EnableEagerStart:      true,
-		TypedSearchAttributes: attributes(b, maxAttribute),
-		StaticSummary:         summary(b),
+		EnableEagerStart:                         s.Eager,
+		TypedSearchAttributes:                    attributes(b, maxAttribute),
+		StaticSummary:                            summary(b),
 	}
 	in := workflows.DeliverInput{Batch: b.ID, Events: len(b.Events)}
 	_, err := c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
@@ -85,6 +88,7 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		o.TypedSearchAttributes, o.StaticSummary = temporal.SearchAttributes{}, ""
 		_, err = c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
 	}
+	fault.Point(fault.AfterWorkflow)
 	return err
 }
 

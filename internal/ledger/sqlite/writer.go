@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/fault"
 )
 
 // Bounds of one group. A group that takes long keeps everybody waiting.
@@ -201,7 +203,9 @@ func (w *writer) transact(jobs []*job) (n int, err error) {
 		}
 	}
 	if err == nil {
+		fault.Point(fault.BeforeCommit)
 		if _, err = w.conn.exec("COMMIT"); err == nil {
+			fault.Point(fault.AfterCommit)
 			select {
 			case w.committed <- struct{}{}:
 			default:
