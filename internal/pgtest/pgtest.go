@@ -79,7 +79,7 @@ func running() (*server, error) {
 		return nil, errors.New("call pgtest.Main from TestMain, so that the server stops")
 	}
 	if shared.server == nil && shared.err == nil {
-		shared.server, shared.err = start()
+		shared.server, shared.err = start(false)
 	}
 	return shared.server, shared.err
 }

@@ -29,6 +29,7 @@ const (
 type server struct {
 	dir    string
 	port   int
+	safe   bool // what is committed survives
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process is gone
 }
@@ -56,7 +57,7 @@ func release(path string) int {
 	return n
 }
 
-func start() (*server, error) {
+func start(safe bool) (*server, error) {
 	initdb, err := find("initdb")
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func start() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir}
+	s := &server{dir: dir, safe: safe}
 	if err := s.boot(initdb, postgres, as); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -126,10 +127,11 @@ func (s *server) launch(ctx context.Context, postgres string, as *syscall.Creden
 	}
 	defer log.Close()
 	options := []string{"-D", s.data(), "-k", s.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port)}
-	for _, o := range []string{
-		"fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off",
-		"shared_buffers=64MB", "max_connections=100", "max_wal_size=1GB", "log_min_messages=warning",
-	} {
+	settings := []string{"shared_buffers=64MB", "max_connections=100", "max_wal_size=1GB", "log_min_messages=warning"}
+	if !s.safe {
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+	}
+	for _, o := range settings {
 		options = append(options, "-c", o)
 	}
 	s.cmd = exec.Command(postgres, options...)
@@ -179,6 +181,11 @@ func (s *server) await(ctx context.Context) error {
 
 // stop ends the server at once: nothing in it is worth keeping.
 func (s *server) stop() error {
+	s.end()
+	return os.RemoveAll(s.dir)
+}
+
+func (s *server) end() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT)
 	select {
 	case <-s.exited:
@@ -186,7 +193,6 @@ func (s *server) stop() error {
 		_ = s.cmd.Process.Kill()
 		<-s.exited
 	}
-	return os.RemoveAll(s.dir)
 }
 
 // unprivileged returns whom to run as: PostgreSQL refuses to run as root.
