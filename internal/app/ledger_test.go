@@ -32,7 +32,11 @@ func TestTheLedgerMovesToPostgreSQL(t *testing.T) {
 
 	url := pgtest.URL(t)
 	copyLedger := func(yaml, from string) (map[string]int64, error) {
-		f, err := config.Parse("sluice.yaml", []byte(strings.ReplaceAll(yaml, "DIR", s.dir)), os.LookupEnv)
+		name := filepath.Join(t.TempDir(), "sluice.yaml")
+		if err := os.WriteFile(name, []byte(strings.ReplaceAll(yaml, "DIR", s.dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := config.Load(name, os.LookupEnv)
 		if err != nil {
 			t.Fatal(err)
 		}
