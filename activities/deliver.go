@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -58,7 +59,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	if !ok {
 		return DeliverResult{}, gone(in.Destination)
 	}
-	flow := a.flows.get(in.Destination, d.WritesPerSecond)
+	flow := a.flows.get(in.Destination)
 	stopping := activity.GetWorkerStopChannel(ctx)
 	began := time.Now()
 	for range attemptWrites {
@@ -97,7 +98,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			return DeliverResult{}, notDue(in.Destination, claim.OwnLeft, claim.NextDue)
 		}
 
-		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, flow, claim)
+		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, claim)
 		flow.signal()
 		if err != nil {
 			return DeliverResult{}, err
@@ -110,7 +111,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.
-func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, flow *flow, claim ledger.Claim) (verdict, error) {
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim) (verdict, error) {
 	// Everything of this claim must be over before its lease is.
 	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
 	defer cancel()
@@ -125,7 +126,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		if time.Now().After(lastBegin) {
 			break
 		}
-		if wait := flow.limit(ctx, lastBegin); wait > 0 {
+		if wait := a.limit(ctx, name, d, lastBegin); wait > 0 {
 			v.stop, v.limited = true, wait
 			break
 		}
@@ -145,6 +146,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		}
 	}
 
+	fault.Point(fault.AfterWrite)
 	// The results must be booked even when the attempt is being cancelled: the
 	// destination has the data.
 	settleCtx, cancelSettle := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
@@ -153,7 +155,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		return v, fmt.Errorf("book deliveries to %s: %w", name, err)
 	}
 	if v.pause != nil {
-		v.pause.Destination, v.pause.Since = name, time.Now()
+		v.pause.Destination, v.pause.Since = name, fault.Now()
 		if err := a.store.Pause(settleCtx, *v.pause); err != nil {
 			return v, fmt.Errorf("pause %s: %w", name, err)
 		}
@@ -172,7 +174,7 @@ func (a *Activities) write(ctx context.Context, name string, d Destination, b de
 
 // book turns results into outcomes.
 func (a *Activities) book(name string, settings *Settings, d Destination, g group, results []destination.Result, err error) []ledger.Outcome {
-	now := time.Now()
+	now := fault.Now()
 	failure, answered := errors.AsType[*destination.Failure](err)
 	answered = answered && failure.Code != destination.CodePanic
 	out := make([]ledger.Outcome, len(g.items))

@@ -72,7 +72,7 @@ func (r *report) checkTemporal(t *Temporal) {
 		}
 		return
 	}
-	for _, key := range []string{"api_key", "tls", "ui"} {
+	for _, key := range []string{"api_key", "tls", "ui", "versioning"} {
 		if r.has(path(key)...) && r.ok(path(key)...) {
 			r.warn(path(key), "set temporal.address to use a cluster", "has no effect while Temporal runs embedded")
 		}

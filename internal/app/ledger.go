@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/internal/ledger/postgres"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
@@ -15,7 +16,7 @@ import (
 // openLedger opens the ledger that the configuration names.
 func openLedger(ctx context.Context, c *config.Config, log *slog.Logger) (ledger.Ledger, error) {
 	if c.Ledger.Postgres == nil {
-		return opened(sqlite.Open(ctx, sqlite.Options{Dir: c.DataDir, DedupWindow: c.Ledger.DedupWindow, Logger: log}))
+		return opened(sqlite.Open(ctx, sqlite.Options{Dir: c.DataDir, DedupWindow: c.Ledger.DedupWindow, Logger: log, Now: fault.Now}))
 	}
 	return opened(postgres.Open(ctx, postgresOptions(c, log)))
 }

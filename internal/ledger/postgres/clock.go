@@ -1,6 +1,10 @@
 package postgres
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fault"
+)
 
 // dbNow is the moment in SQL, given the parameter that [Ledger.clock] returns.
 // Not now(): a transaction may have waited for a lock since it began.
@@ -22,7 +26,7 @@ func (l *Ledger) now() time.Time {
 	if l.fixed != nil {
 		return l.fixed()
 	}
-	return time.Now()
+	return fault.Now()
 }
 
 // moments translates between the clock of the database, in which leases and

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -17,8 +16,8 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// schemaVersion is that of the newest migration.
-const schemaVersion = 1
+// newest is the version of the newest migration.
+const newest = 2
 
 // migrate brings the schema to the newest version that this program knows. A
 // newer one is left as it is, if it says that this program can work with it.
@@ -42,7 +41,7 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) (err er
 
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	dir, err := fs.Sub(migrations, "migrations")
+	dir, err := migrationFiles()
 	if err != nil {
 		return err
 	}

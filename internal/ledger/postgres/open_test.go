@@ -36,8 +36,8 @@ func TestManyOpenAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := query[int64](t, url, `SELECT count(*) FROM goose_db_version WHERE version_id > 0`); n != 1 {
-		t.Errorf("migrations were applied %d times", n)
+	if n := query[int64](t, url, `SELECT count(*) - count(DISTINCT version_id) FROM goose_db_version`); n != 0 {
+		t.Errorf("%d migrations were applied again", n)
 	}
 	if n := query[int64](t, url, `SELECT count(*) FROM events`); n != 6 {
 		t.Errorf("%d events", n)
@@ -77,12 +77,14 @@ func TestAnOlderProgramMeetsANewerSchema(t *testing.T) {
 			INSERT INTO goose_db_version (version_id, is_applied) VALUES (%[1]d, true);
 			UPDATE ledger_schema SET version = %[1]d, compatible_from = %[2]d`, version, version-1))
 	}
-	upgrade(2)
+	known := int(query[int64](t, url, `SELECT version FROM ledger_schema`))
+	upgrade(known + 1)
 	use(running, "while it runs")
 	use(open(t, postgres.Options{URL: url}), "started afterwards")
-	upgrade(3)
+	upgrade(known + 2)
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: url})
-	if err == nil || !strings.Contains(err.Error(), "the schema has version 3, which a sluice that knows version 2 or newer can use; this one knows 1") {
+	want := fmt.Sprintf("the schema has version %d, which a sluice that knows version %d or newer can use; this one knows %d", known+2, known+1, known)
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("two versions ahead: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sluicehq/sluice/internal/fault"
 )
 
 // conflictTries is how often a transaction is made that runs into others.
@@ -42,7 +44,9 @@ func (t *tx) send(ctx context.Context, b *pgx.Batch) error {
 // commit sends the last batch.
 func (t *tx) commit(ctx context.Context, b *pgx.Batch) error {
 	b.Queue("COMMIT")
+	fault.Point(fault.BeforeCommit)
 	err := t.send(ctx, b)
+	fault.Point(fault.AfterCommit)
 	t.over = err == nil
 	return err
 }
