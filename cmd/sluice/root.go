@@ -48,7 +48,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
-		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f),
+		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f), newLedgerCommand(&f),
 		newConfigCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()
