@@ -1,0 +1,152 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Loader reads configurations from disk. The zero value knows no variables and
+// runs nothing.
+type Loader struct {
+	Env func(name string) (string, bool) // as os.LookupEnv does
+	// AllowExec lets ${exec:…} run programs. Whoever can write the configuration
+	// can then run anything as this process, so it has to be asked for.
+	AllowExec bool
+}
+
+// Load reads the configuration at path, as [Loader.Load] does, and runs nothing.
+func Load(path string, env func(string) (string, bool)) (*File, error) {
+	return Loader{Env: env}.Load(path)
+}
+
+// Load reads the configuration at path: a file, or a directory whose files
+// (*.yaml and *.yml) are read in the order of their names. The error holds every
+// problem as [Diagnostics]; the File is nil only when there is nothing to read.
+// Warnings are in File.Diagnostics and are no error.
+func (l Loader) Load(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %s: %w", path, cause(err))
+	}
+	several := info.IsDir()
+	var parts []Part
+	if several {
+		parts, err = readDirectory(path)
+	} else {
+		var data []byte
+		data, err = readLimited(path)
+		parts, err = []Part{{path, data}}, cause(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %s: %w", path, err)
+	}
+	return l.parse(path, parts, several)
+}
+
+// Again reads the references of a configuration anew, while the files stay as
+// they were read: what ${file:…} names has changed.
+func (l Loader) Again(f *File) (*File, error) {
+	return l.parse(f.Name, f.parts, f.report.several)
+}
+
+func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
+	dir := path
+	if !several {
+		dir = filepath.Dir(path)
+	}
+	var referenced []string
+	ctx, cancel := context.WithTimeout(context.Background(), execTogether)
+	defer cancel()
+	resolve := Resolver{
+		Env: l.Env,
+		File: func(name string) (string, error) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(dir, name)
+			}
+			referenced = append(referenced, name)
+			b, err := readLimited(name)
+			if err == nil && len(b) > maxBytes {
+				err = fmt.Errorf("it is larger than %s", formatSize(maxBytes))
+			}
+			return string(b), cause(err)
+		},
+	}
+	if l.AllowExec {
+		resolve.Exec = (&runner{ctx: ctx, dir: dir}).run
+	}
+	f, err := parse(path, parts, several, resolve)
+	slices.Sort(referenced)
+	f.referenced = slices.Compact(referenced)
+	return f, err
+}
+
+// Referenced lists the files that ${file:…} names.
+func (f *File) Referenced() []string { return slices.Clone(f.referenced) }
+
+// IsConfigName reports whether a file of that name in a directory is part of the
+// configuration. Hidden files are not, and neither are the files of sluice test.
+func IsConfigName(name string) bool {
+	ext := filepath.Ext(name)
+	return !strings.HasPrefix(name, ".") && (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(name, ext), ".test")
+}
+
+// readDirectory reads the files of a directory. One that Kubernetes mounts is
+// swapped by moving the link ..data: its files are read behind the link, so that
+// all of them are of one version.
+func readDirectory(dir string) ([]Part, error) {
+	from := dir
+	if data, err := filepath.EvalSymlinks(filepath.Join(dir, "..data")); err == nil {
+		from = data
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return nil, cause(err)
+	}
+	var parts []Part
+	for _, e := range entries {
+		if !IsConfigName(e.Name()) {
+			continue
+		}
+		name := filepath.Join(from, e.Name())
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Name(), cause(err))
+			}
+			continue
+		}
+		data, err := readLimited(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name(), cause(err))
+		}
+		parts = append(parts, Part{filepath.Join(dir, e.Name()), data})
+	}
+	if len(parts) == 0 {
+		return nil, errors.New("the directory has no configuration files (*.yaml, *.yml)")
+	}
+	return parts, nil
+}
+
+// readLimited reads a file, one byte past the limit at most.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxBytes+1))
+}
+
+// cause leaves out the path of a file error: messages name the file already.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
