@@ -88,6 +88,27 @@ func parse(name string, parts []Part, several bool, resolve Resolver) (*File, er
 	return f, f.Diagnostics.Err()
 }
 
+// Decode reads a YAML file of another kind into a struct whose fields have the
+// tags of this package, as strictly as a configuration. References are refused.
+func Decode(name string, data []byte, into any) Diagnostics {
+	r := newReport()
+	t := r.texts.add(name, []byte(strings.TrimPrefix(string(data), "\ufeff")))
+	d := &decoder{
+		substituter: substituter{report: r, lines: newLineIndex(r.texts)},
+		known:       make(map[reflect.Type][]field),
+	}
+	v := reflect.ValueOf(into).Elem()
+	d.setDefaults(v)
+	r.rule = RuleSyntax
+	if root := r.document(t); root != nil {
+		t.understood = true
+		r.root, r.rule = root, RuleSetting
+		d.structure(root, nil, v, field{})
+	}
+	r.finish()
+	return r.list
+}
+
 func revision(parts []Part, several bool) string {
 	h := sha256.New()
 	for _, p := range parts {

@@ -35,6 +35,9 @@ func section(b *bytes.Buffer, title, doc string, t reflect.Type) {
 	for _, f := range fieldsOf(t) {
 		b.WriteString("| `" + f.key + "` | " + f.kindOf() + " | " + defaultText(f) + " | " + cell(describeField(f)) + " |\n")
 		switch name := prefix + f.key; {
+		case t == routeType && (f.typ == routesType || f.key == "for"): // as explained above
+		case f.typ == expandType:
+			within = append(within, inner{"`" + name + ".<field>`", "Each element of the list becomes a record of its own.", reflect.TypeFor[Child]()})
 		case f.typ == authType:
 			within = append(within, inner{"`" + name + "[]`", "Each item is exactly one of these. All items must pass.", reflect.TypeFor[AuthEntry]()})
 		case f.typ.Kind() == reflect.Struct:

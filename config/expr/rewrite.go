@@ -1,0 +1,103 @@
+package expr
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+)
+
+// rewrite turns a parsed expression into the language of this package: other
+// operators, decimals for literals with a point, and the lookup for related.
+func rewrite(a *ast.AST, source string) {
+	f := ast.NewExprFactory()
+	next := ast.MaxID(a)
+	id := func() int64 { next++; return next }
+	text := []rune(source)
+	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.LiteralKind:
+			if d, ok := e.AsLiteral().(types.Double); ok {
+				at, _ := a.SourceInfo().GetOffsetRange(e.ID())
+				e.SetKindCase(f.NewCall(0, "decimal", f.NewLiteral(id(), types.String(literal(text, int(at.Start), float64(d))))))
+			}
+		case ast.CallKind:
+			call := e.AsCall()
+			name, args := call.FunctionName(), call.Args()
+			switch {
+			case renamed[name] != "":
+				e.SetKindCase(f.NewCall(0, renamed[name], args...))
+			case name == "related" && !call.IsMemberFunction() && len(args) == 2:
+				e.SetKindCase(f.NewCall(0, name, append([]ast.Expr{f.NewIdent(id(), lookupVar)}, args...)...))
+			}
+		}
+	}))
+}
+
+var literalText = regexp.MustCompile(`^-?\s*[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?`)
+
+// literal is the text of a number in the source: its value was read as a float
+// by CEL's parser and may have lost digits.
+func literal(source []rune, at int, value float64) string {
+	if at >= 0 && at < len(source) {
+		found := strings.ReplaceAll(literalText.FindString(string(source[at:])), " ", "")
+		if v, err := strconv.ParseFloat(found, 64); err == nil && v == value {
+			return found
+		}
+	}
+	return strconv.FormatFloat(value, 'f', -1, 64)
+}
+
+// decorate computes decimals of literals once, and makes functions give null
+// where CEL's own refuse one.
+func decorate(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error) {
+	call, ok := i.(interpreter.InterpretableCall)
+	if !ok {
+		return i, nil
+	}
+	if call.Function() == "decimal" && len(call.Args()) == 1 {
+		if c, ok := call.Args()[0].(interpreter.InterpretableConst); ok {
+			if v := toDecimal(c.Value()); !types.IsError(v) {
+				return interpreter.NewConstValue(call.ID(), v), nil
+			}
+		}
+	}
+	if _, ok := own[call.Function()]; ok {
+		return i, nil
+	}
+	return &nullable{call}, nil
+}
+
+// own are the functions that know what to do with null.
+var own = func() map[string]struct{} {
+	out := make(map[string]struct{})
+	for _, name := range renamed {
+		out[name] = struct{}{}
+	}
+	for _, f := range functions() {
+		out[f.Name] = struct{}{}
+	}
+	return out
+}()
+
+// nullable is a call of a function of CEL that gives null when it fails and one
+// of its arguments is null.
+type nullable struct{ interpreter.InterpretableCall }
+
+// Exec implements interpreter.InterpretableV2.
+func (n *nullable) Exec(frame *interpreter.ExecutionFrame) ref.Val {
+	v := n.InterpretableCall.Exec(frame)
+	if !types.IsError(v) {
+		return v
+	}
+	for _, a := range n.Args() {
+		if isNull(a.Exec(frame)) {
+			return null{}
+		}
+	}
+	return v
+}
