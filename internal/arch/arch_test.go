@@ -73,7 +73,12 @@ var allowed = map[string][]string{
 	"internal/arch":   {},
 	"internal/docs":   {},
 	"internal/e2e":    {},
-	"internal/pgtest": {},
+	"internal/pgtest": {"internal/pgserver"},
+
+	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
+	"internal/proc":     {},
+	"internal/pgserver": {"internal/proc"},
+	"internal/harness":  {"internal/endpoint/admin", "internal/proc"},
 }
 
 // foreign says, for modules that should not spread, which packages may import
@@ -89,9 +94,9 @@ var foreign = map[string][]string{
 	"gopkg.in/yaml":             {"config"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
-	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint"},
+	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/ledger/postgres", "internal/pgtest", "plugins/postgres"},
+	"github.com/jackc/":         {"internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",

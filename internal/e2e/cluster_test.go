@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/internal/embedded"
+	"github.com/sluicehq/sluice/internal/proc"
 )
 
 // The environment of a process that plays a Temporal cluster instead of running
@@ -35,11 +36,13 @@ func serveCluster() {
 // run yet, and knows nothing of Sluice.
 func newCluster(t *testing.T) (c *child, address string) {
 	t.Helper()
-	address = freePorts(t, 1)[0]
+	address = freePort(t)
 	dir := t.TempDir()
 	c = &child{
-		t: t, program: os.Args[0], args: []string{"-test.run=^$"}, log: filepath.Join(dir, "log"),
-		env: []string{clusterDir + "=" + dir, clusterAddress + "=" + address},
+		t: t, Child: &proc.Child{
+			Program: os.Args[0], Args: []string{"-test.run=^$"}, Log: filepath.Join(dir, "log"),
+			Env: []string{clusterDir + "=" + dir, clusterAddress + "=" + address},
+		},
 	}
 	t.Cleanup(c.end)
 	return c, address

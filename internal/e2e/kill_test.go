@@ -71,7 +71,7 @@ func seedOf(t *testing.T, usual uint64) uint64 {
 // crash kills the server and sees to it that its plugins end by themselves.
 func (s *server) crash() {
 	s.t.Helper()
-	plugins := children(s.cmd.Process.Pid)
+	plugins := children(s.PID())
 	s.kill()
 	gone(s.t, plugins)
 }

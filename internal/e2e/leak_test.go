@@ -91,7 +91,7 @@ func TestNoContentsLeak(t *testing.T) {
 `)
 	s := newServer(t, setup{
 		level: "debug", rest: rest.String(),
-		auth: fmt.Sprintf("- header: {name: api_key, value: %q}", headerSecret),
+		auth: fmt.Sprintf("header: {name: api_key, value: %q}", headerSecret),
 	})
 	s.ready()
 	post := func(key, body string, want int) {
@@ -161,10 +161,10 @@ func TestNoContentsLeak(t *testing.T) {
 	}
 	clean(t, "a history or description", dumpTemporal(t, status.Links.Temporal), "leak-first")
 	clean(t, "the metrics", httpGet(t, "http://"+s.admin+"/metrics"), "sluice_")
-	clean(t, "Temporal's files", readAll(t, filepath.Join(s.dataDir(), "temporal*.db*")), "leak-first")
+	clean(t, "Temporal's files", readAll(t, filepath.Join(s.process.DataDir, "temporal*.db*")), "leak-first")
 	s.stop()
-	clean(t, "Temporal's files after the stop", readAll(t, filepath.Join(s.dataDir(), "temporal*.db*")), "leak-first")
-	clean(t, "the log", readAll(t, s.log), "level=DEBUG")
+	clean(t, "Temporal's files after the stop", readAll(t, filepath.Join(s.process.DataDir, "temporal*.db*")), "leak-first")
+	clean(t, "the log", readAll(t, s.Log), "level=DEBUG")
 }
 
 // refuseInDatabase makes PostgreSQL quote rows in its errors, once as a fault of

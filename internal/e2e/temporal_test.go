@@ -54,8 +54,8 @@ func TestTemporalAway(t *testing.T) {
 
 	cluster.start()
 	eventually(t, time.Minute, "sluice setup", func() bool {
-		if !cluster.running() {
-			t.Fatalf("the cluster ended: %v\n%s", cluster.result, cluster.logTail())
+		if !cluster.Running() {
+			t.Fatalf("the cluster ended: %v\n%s", cluster.Result(), cluster.LogTail(logLines))
 		}
 		return getJSON(t, "http://"+s.admin+"/readyz", &r) == http.StatusOK && strings.Contains(r.Parts["temporal"], "run sluice setup")
 	})
@@ -140,7 +140,7 @@ routes:
 		t.Fatalf("%d deliveries wait for pg, and %d for hook", paused, failing)
 	}
 	s.stop()
-	remove(t, filepath.Join(s.dataDir(), "temporal*.db*"))
+	remove(t, filepath.Join(s.process.DataDir, "temporal*.db*"))
 	door.open.Store(true)
 	s.ready()
 	eventually(t, time.Minute, "the webhook destination", func() bool {
