@@ -20,7 +20,9 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/dispatch"
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -29,14 +31,18 @@ import (
 // Options are what [New] needs.
 type Options struct {
 	File    *config.File
+	Source  Source // without it there is no reload
+	Watch   bool   // as the setting watch
 	Logger  *slog.Logger
 	Version string
 }
 
 // App is one running Sluice.
 type App struct {
-	file    *config.File
-	conf    *config.Config
+	conf    *config.Config // at the start; for what only a restart changes
+	active  atomic.Pointer[active]
+	source  Source
+	watch   bool
 	log     *slog.Logger
 	version string
 
@@ -50,6 +56,14 @@ type App struct {
 	dispatcher *dispatch.Dispatcher
 	webhooks   *server
 	admin      *server
+	workers    atomic.Pointer[worker.Workers] // nil while there is no Temporal
+
+	reloading      sync.Mutex // held while a configuration is taken over
+	refused        atomic.Pointer[admin.Refused]
+	reloads        reloadMetrics
+	gates          *activities.Gates
+	webhookHandler swapped
+	adminHandler   swapped
 
 	temporal temporalState
 	fatal    chan error // capacity 1: something cannot go on
@@ -67,11 +81,15 @@ type step struct {
 
 // New returns an App that has opened nothing yet.
 func New(o Options) *App {
-	return &App{
-		file: o.File, conf: o.File.Config, log: o.Logger, version: o.Version,
+	a := &App{
+		conf: o.File.Config, source: o.Source, watch: o.Watch, log: o.Logger, version: o.Version,
 		metrics: prometheus.NewRegistry(),
+		gates:   new(activities.Gates),
 		fatal:   make(chan error, 1),
 	}
+	a.active.Store(&active{file: o.File, loaded: time.Now()})
+	a.reloads = newReloadMetrics(a.metrics, a.active.Load)
+	return a
 }
 
 func (a *App) onStop(name string, stop func(ctx context.Context) error) {
@@ -107,6 +125,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.background(ctx, "temporal", a.runTemporal)
 	a.background(ctx, "retention", a.runRetention)
+	a.background(ctx, "watch", a.runWatch)
 	return nil
 }
 
@@ -131,11 +150,12 @@ func (a *App) background(ctx context.Context, name string, run func(ctx context.
 
 // buildDelivery makes everything between ledger and plugins; nothing runs yet.
 func (a *App) buildDelivery(ctx context.Context) error {
-	settings, err := a.buildSettings(ctx)
+	now := a.active.Load().file
+	table, err := routing.Compile(now.Config.Flat())
 	if err != nil {
-		return err
+		return fmt.Errorf("routes: %w", err)
 	}
-	a.settings.Store(settings)
+	a.settings.Store(a.settingsOf(ctx, now, table))
 	a.pauses, err = worker.NewPauses(ctx, a.ledger, checker{a.host}, a.log)
 	if err != nil {
 		return fmt.Errorf("read pauses: %w", err)
@@ -144,6 +164,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	a.activities = activities.New(activities.Options{
 		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
 		Settings: a.settings.Load, Paused: a.pauses.Paused, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Gates: a.gates,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
 		Store: a.ledger,

@@ -92,25 +92,36 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	names := slices.Sorted(maps.Keys(a.conf.Destinations))
+	all, err := specs(a.conf)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(all))
 	problems := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		wg.Go(func() { problems[i] = a.startPlugin(ctx, name) })
+		wg.Go(func() { problems[i] = a.startPlugin(ctx, all[name]) })
 	}
 	wg.Wait()
 	return errors.Join(problems...)
 }
 
-func (a *App) startPlugin(ctx context.Context, name string) error {
-	d := a.conf.Destinations[name]
-	settings, err := d.SettingsJSON()
-	if err != nil {
-		return fmt.Errorf("destination %s: settings: %w", name, err)
+// specs are the destinations as the plugin host sees them.
+func specs(c *config.Config) (map[string]host.Spec, error) {
+	out := make(map[string]host.Spec, len(c.Destinations))
+	for name, d := range c.Destinations {
+		settings, err := d.SettingsJSON()
+		if err != nil {
+			return nil, fmt.Errorf("destination %s: settings: %w", name, err)
+		}
+		out[name] = host.Spec{Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env}
 	}
-	err = a.host.Start(ctx, host.Spec{
-		Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env,
-	})
+	return out, nil
+}
+
+func (a *App) startPlugin(ctx context.Context, spec host.Spec) error {
+	name := spec.Destination
+	err := a.host.Start(ctx, spec)
 	if err == nil {
 		return nil
 	}
@@ -123,17 +134,14 @@ func (a *App) startPlugin(ctx context.Context, name string) error {
 	return nil
 }
 
-// buildSettings compiles what the activities know of the configuration.
-func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
-	table, err := routing.Compile(a.conf.Routes)
-	if err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
-	}
+// settingsOf is what the activities know of a configuration.
+func (a *App) settingsOf(ctx context.Context, file *config.File, table *routing.Table) *activities.Settings {
+	c := file.Config
 	s := &activities.Settings{
-		Revision: a.file.Revision, TaskQueue: a.conf.Temporal.TaskQueue, Table: table,
-		Destinations: make(map[string]activities.Destination, len(a.conf.Destinations)),
+		Revision: file.Revision, TaskQueue: c.Temporal.TaskQueue, Table: table,
+		Destinations: make(map[string]activities.Destination, len(c.Destinations)),
 	}
-	for name, d := range a.conf.Destinations {
+	for name, d := range c.Destinations {
 		limits, err := a.host.Describe(ctx, name)
 		if err != nil {
 			a.log.Debug("describe destination", "destination", name, "err", err) // it is being restarted: defaults do
@@ -151,7 +159,7 @@ func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
 			MaxInterval: d.Retry.MaxInterval, MaxElapsed: d.Retry.MaxElapsed,
 		}
 	}
-	return s, nil
+	return s
 }
 
 // checker tests a paused destination. One that cannot be tested is tried.

@@ -117,6 +117,11 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 		StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { cancelWork(fmt.Errorf("worker: %w", err)) },
 		Logger: a.log,
 	})
+	a.reloading.Lock() // a reload sees these workers, or they see what it took over
+	workers.SetDestinations(a.queues())
+	a.workers.Store(workers)
+	a.reloading.Unlock()
+	defer a.workers.Store(nil)
 	if err := workers.Start(a.pauses.Paused); err != nil {
 		workers.Stop()
 		return err
@@ -151,8 +156,9 @@ func connection(t config.Temporal, address string, log *slog.Logger) worker.Conn
 }
 
 func (a *App) queues() map[string]worker.Queue {
-	out := make(map[string]worker.Queue, len(a.conf.Destinations))
-	for name, d := range a.conf.Destinations {
+	destinations := a.active.Load().file.Config.Destinations
+	out := make(map[string]worker.Queue, len(destinations))
+	for name, d := range destinations {
 		out[name] = worker.Queue{Concurrency: d.Concurrency, WritesPerSecond: float64(d.RateLimit)}
 	}
 	return out

@@ -65,14 +65,18 @@ func New(o Options) *Workers {
 	return w
 }
 
-func (w *Workers) names() []string { return slices.Sorted(maps.Keys(w.o.Destinations)) }
+func (w *Workers) names() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(maps.Keys(w.o.Destinations))
+}
 
 // Start begins to poll, for all destinations but those that are paused.
 func (w *Workers) Start(paused func(destination string) bool) error {
 	if err := w.main.Start(); err != nil {
 		return fmt.Errorf("start workflow worker: %w", err)
 	}
-	for name := range w.o.Destinations {
+	for _, name := range w.names() {
 		if !paused(name) {
 			if err := w.Resume(name); err != nil {
 				return err
