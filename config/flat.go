@@ -13,7 +13,7 @@ import (
 func (c *Config) Flat() []Route {
 	root := Route{
 		Sources: c.Defaults.Sources, Events: c.Defaults.Events, Companies: c.Defaults.Companies,
-		Integrations: c.Defaults.Integrations, Mode: c.Defaults.Mode, To: c.Defaults.To,
+		Integrations: c.Defaults.Integrations, Mode: cmp.Or(c.Defaults.Mode, "records"), To: c.Defaults.To,
 	}
 	var out []Route
 	for i := range c.Routes {
@@ -77,7 +77,7 @@ func (c *Config) table(root *Route) []Route {
 	out := make([]Route, 0, len(rows))
 	for i, row := range rows {
 		r := Route{
-			Name: TableRoute(row), Models: []string{row}, Mode: string(root.Mode), Sources: root.Sources,
+			Name: TableRoute(row), Models: []string{row}, Mode: root.Mode, Sources: root.Sources,
 			Companies: root.Companies, Integrations: root.Integrations, To: c.Models[row], Path: []any{"models", row},
 		}
 		for _, earlier := range rows[:i] {

@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 		"dispatch.max_events_per_workflow": {c.Dispatch.MaxEventsPerWorkflow, 500},
 		"destinations.audit.concurrency":   {c.Destinations["audit"].Concurrency, 4},
 		"destinations.audit.retry":         {c.Destinations["audit"].Retry, config.Retry{InitialInterval: time.Second, Coefficient: 2, MaxInterval: 5 * time.Minute, MaxElapsed: 24 * time.Hour}},
-		"routes[0].mode":                   {c.Routes[0].Mode, "records"},
+		"Flat()[0].mode":                   {c.Flat()[0].Mode, "records"},
 	} {
 		if !reflect.DeepEqual(v[0], v[1]) {
 			t.Errorf("%s: got %v, want %v", name, v[0], v[1])

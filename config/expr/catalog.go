@@ -35,6 +35,10 @@ func fieldKinds(model string) map[string]string {
 	return out
 }
 
+// FieldTypes is what the catalog says of a model's fields, in the words of the
+// contract of destinations; nil of a model that it does not know. Read it only.
+func FieldTypes(model string) map[string]string { return fieldKinds(model) }
+
 func models() []string { return rootfi.Catalog{}.Models() }
 
 // KnownModels lists the models of the catalog that fit a pattern, if it is not

@@ -52,6 +52,12 @@ func NewObject(model string, fields map[string]json.RawMessage) *Object {
 	return &Object{fields: fields, kinds: fieldKinds(model)}
 }
 
+// Raw returns a field as it came.
+func (o *Object) Raw(name string) (json.RawMessage, bool) {
+	raw, ok := o.fields[name]
+	return raw, ok
+}
+
 var objectType = types.NewObjectType("object")
 
 // ConvertToNative implements ref.Val.
