@@ -56,21 +56,21 @@ func (r *runner) run(command string) (string, error) {
 	if r.done == nil {
 		r.done = make(map[string]string)
 	}
-	r.done[command] = out.String()
-	return out.String(), nil
+	r.done[command] = out.taken.String()
+	return r.done[command], nil
 }
 
 // limitedBuffer takes so much and no more.
 type limitedBuffer struct {
-	bytes.Buffer
+	taken bytes.Buffer // not embedded: its ReadFrom would take everything
 	limit int
 	full  bool
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
+	if b.taken.Len()+len(p) > b.limit {
 		b.full = true
 		return 0, errors.New("too much output")
 	}
-	return b.Buffer.Write(p)
+	return b.taken.Write(p)
 }

@@ -30,6 +30,9 @@ type File struct {
 	report     *report
 	parts      []Part
 	referenced []string // files that ${file:…} named
+	// The fingerprints of the files and of those referenced, taken before they
+	// were read.
+	filesStamp, referencedStamp string
 }
 
 // Part is one file of a configuration.

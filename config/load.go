@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +37,7 @@ func (l Loader) Load(path string) (*File, error) {
 		return nil, fmt.Errorf("read configuration: %s: %w", path, cause(err))
 	}
 	several := info.IsDir()
+	stamp := Fingerprint(path)
 	var parts []Part
 	if several {
 		parts, err = readDirectory(path)
@@ -47,13 +49,26 @@ func (l Loader) Load(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %s: %w", path, err)
 	}
-	return l.parse(path, parts, several)
+	f, err := l.parse(path, parts, several)
+	f.filesStamp = stamp
+	return f, err
 }
 
 // Again reads the references of a configuration anew, while the files stay as
 // they were read: what ${file:…} names has changed.
 func (l Loader) Again(f *File) (*File, error) {
-	return l.parse(f.Name, f.parts, f.report.several)
+	again, err := l.parse(f.Name, f.parts, f.report.several)
+	again.filesStamp = f.filesStamp
+	return again, err
+}
+
+// Stamps are the fingerprints of the configuration's files and of the files that
+// ${file:…} names, as they were when they were read.
+func (f *File) Stamps() (files, referenced string) { return f.filesStamp, f.referencedStamp }
+
+// StampsNow are the same, as the files are now.
+func (f *File) StampsNow() (files, referenced string) {
+	return Fingerprint(f.Name), Fingerprint(f.referenced...)
 }
 
 func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
@@ -61,7 +76,7 @@ func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
 	if !several {
 		dir = filepath.Dir(path)
 	}
-	var referenced []string
+	referenced := make(map[string]string) // path → fingerprint before it was read
 	ctx, cancel := context.WithTimeout(context.Background(), execTogether)
 	defer cancel()
 	resolve := Resolver{
@@ -70,7 +85,9 @@ func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(dir, name)
 			}
-			referenced = append(referenced, name)
+			if _, again := referenced[name]; !again {
+				referenced[name] = Fingerprint(name)
+			}
 			b, err := readLimited(name)
 			if err == nil && len(b) > maxBytes {
 				err = fmt.Errorf("it is larger than %s", formatSize(maxBytes))
@@ -82,13 +99,12 @@ func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
 		resolve.Exec = (&runner{ctx: ctx, dir: dir}).run
 	}
 	f, err := parse(path, parts, several, resolve)
-	slices.Sort(referenced)
-	f.referenced = slices.Compact(referenced)
+	f.referenced = slices.Sorted(maps.Keys(referenced))
+	for _, name := range f.referenced {
+		f.referencedStamp += referenced[name]
+	}
 	return f, err
 }
-
-// Referenced lists the files that ${file:…} names.
-func (f *File) Referenced() []string { return slices.Clone(f.referenced) }
 
 // IsConfigName reports whether a file of that name in a directory is part of the
 // configuration. Hidden files are not, and neither are the files of sluice test.

@@ -65,8 +65,8 @@ func didYouMean(word, what string, candidates []string) string {
 		return ""
 	}
 	sorted := slices.Sorted(slices.Values(candidates))
-	if len(sorted) > 12 {
-		sorted = append(sorted[:12], "…")
+	if len(sorted) > 16 {
+		sorted = append(sorted[:16], "…")
 	}
 	return what + " " + strings.Join(sorted, ", ")
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -12,21 +15,57 @@ import (
 )
 
 func newServeCommand(f *shared) *cobra.Command {
-	return &cobra.Command{
-		Use: "serve", Short: "Receive webhooks and deliver them, until stopped", Args: exactArgs(0),
+	watch := false
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Receive webhooks and deliver them, until stopped",
+		Long: "Receive webhooks and deliver them, until stopped. On SIGHUP the configuration is read again and taken over, " +
+			"as by sluice reload.",
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, problems, err := f.check(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if len(problems) > 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), problems.Error())
+				fmt.Fprintln(cmd.ErrOrStderr(), problems.Report())
 			}
 			if problems.Err() != nil {
 				return errReported
 			}
-			return app.New(app.Options{File: file, Logger: newLogger(file.Config.Log), Version: version}).Run(cmd.Context())
+			a := app.New(app.Options{
+				File: file, Source: app.Source{Load: f.read, Again: f.loader().Again}, Watch: watch,
+				Logger: newLogger(file.Config.Log), Version: version,
+			})
+			defer onHangup(cmd.Context(), a.HangUp)()
+			return a.Run(cmd.Context())
 		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "take a changed configuration over by itself, as the setting watch does")
+	return cmd
+}
+
+// onHangup calls f for each SIGHUP until the returned function is called, which
+// waits for the last call.
+func onHangup(ctx context.Context, f func(context.Context)) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-signals:
+				f(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		cancel()
+		<-done
 	}
 }
 

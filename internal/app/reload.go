@@ -45,6 +45,13 @@ func (a *App) Reload(ctx context.Context) admin.Reload {
 	return a.reload(ctx, a.source.Load)
 }
 
+// HangUp is Reload for a signal: what it did is in the log.
+func (a *App) HangUp(ctx context.Context) {
+	if out := a.Reload(ctx); out.Error == "" && !out.Applied {
+		a.log.Info("the configuration has not changed", "revision", out.Revision)
+	}
+}
+
 func (a *App) reload(ctx context.Context, read func() (*config.File, error)) admin.Reload {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
@@ -94,9 +101,9 @@ func (a *App) takeOver(ctx context.Context, read func() (*config.File, error)) (
 		return out, err
 	}
 	old := a.active.Load()
-	problems := slices.Concat(file.Diagnostics, needRestart(old.file.Config, file))
-	if problems.Err() == nil {
-		problems = append(problems, CheckPlugins(ctx, file)...)
+	problems := file.Diagnostics
+	if problems.Err() == nil { // what could not be read is not a change
+		problems = slices.Concat(problems, needRestart(old.file.Config, file), CheckPlugins(ctx, file))
 	}
 	problems.Sort()
 	if err := problems.Err(); err != nil {

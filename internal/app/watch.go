@@ -40,7 +40,7 @@ type watcher struct {
 func (w *watcher) reset() {
 	file := w.app.active.Load().file
 	w.revision = file.Revision
-	w.files, w.secrets = config.Fingerprint(file.Name), config.Fingerprint(file.Referenced()...)
+	w.files, w.secrets = file.Stamps()
 	w.pendingFiles, w.pend = w.files, w.secrets
 }
 
@@ -50,7 +50,7 @@ func (w *watcher) look(ctx context.Context) {
 		w.reset()
 		return
 	}
-	files, secrets := config.Fingerprint(file.Name), config.Fingerprint(file.Referenced()...)
+	files, secrets := file.StampsNow()
 	settled := files == w.pendingFiles && secrets == w.pend
 	w.pendingFiles, w.pend = files, secrets
 	if !settled {
