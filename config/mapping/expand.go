@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/config/expr"
@@ -78,7 +79,7 @@ func (c *child) expand(out *Output, call Call, raw json.RawMessage, vars *expr.V
 		if err := json.Unmarshal(item, &fields); err != nil || fields == nil {
 			return &Failure{c.field, errItem}
 		}
-		id := position(i)
+		id := strconv.Itoa(i)
 		if c.id != "" {
 			text, ok := keyText(fields[c.id])
 			if !ok {

@@ -30,7 +30,7 @@ type target struct {
 
 // Compile prepares the mappings of routes that [config.Config.Flat] returned.
 func Compile(routes []config.Route) (*Plans, error) {
-	out := &Plans{byRoute: make(map[string]map[string]*target), fallback: &Plan{}}
+	out := &Plans{byRoute: make(map[string]map[string]*target), fallback: plain()}
 	for i := range routes {
 		r := &routes[i]
 		targets := make(map[string]*target, len(r.To))
@@ -74,6 +74,9 @@ func compileTarget(r *config.Route, to string) (*target, error) {
 // route that left the configuration while its deliveries waited has the plan of
 // a route that says nothing.
 func (p *Plans) For(route, to, model string) *Plan {
+	if p == nil {
+		return plain()
+	}
 	t := p.byRoute[route][to]
 	if t == nil {
 		return p.fallback
@@ -84,6 +87,9 @@ func (p *Plans) For(route, to, model string) *Plan {
 	return t.plan
 }
 
+// plain is the plan of a route that says nothing.
+func plain() *Plan { return &Plan{fields: shape{pass: &passing{}}} }
+
 // Plan is the mapping of records to one destination. Two deliveries with the
 // same plan, model and mode may share a call.
 type Plan struct {
@@ -93,7 +99,11 @@ type Plan struct {
 	children []child
 	parents  []Parent
 	types    sync.Map // model → map[string]destination.FieldType
+	mapped   bool     // it says more than the object
 }
+
+// Mapped reports whether the plan says anything but the object.
+func (p *Plan) Mapped() bool { return p.mapped }
 
 // Parent is a data model whose record must be at the destination first, and the
 // field that holds its platform id.
@@ -133,6 +143,7 @@ type named struct {
 
 func compile(m config.Mapping) (*Plan, error) {
 	p := &Plan{object: m.Object, key: m.Key}
+	p.mapped = len(m.Key)+len(m.Map)+len(m.Constants)+len(m.Expand)+len(m.DependsOn) > 0 || m.Fields != nil
 	var err error
 	if p.fields, err = compileShape(m.Fields, m.Map, m.Constants); err != nil {
 		return nil, err

@@ -1,10 +1,10 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -126,7 +126,32 @@ func (p *Plan) Change(ev *event.Event, c event.Change) (Part, error) {
 	}, nil
 }
 
-// Object is the table or object at the destination of what is delivered.
+// Event is an event without records, delivered as a whole.
+func (p *Plan) Event(ev *event.Event) (Part, error) {
+	fields := make(map[string]json.RawMessage)
+	// The endpoint accepts what has a byte order mark; JSON does not.
+	body := bytes.TrimSpace(bytes.TrimPrefix(ev.Body, []byte("\xef\xbb\xbf")))
+	if len(body) > 0 && body[0] == '{' {
+		if err := json.Unmarshal(body, &fields); err != nil {
+			return Part{}, fmt.Errorf("event %s: %w", ev.ID, err)
+		}
+	} else {
+		fields["body"] = json.RawMessage(body)
+	}
+	return Part{
+		Call: Call{Mode: destination.ModeEvents, Object: p.objectOf(destination.ModeEvents, ""), KeyFields: []string{"_event_id"}},
+		Record: destination.Record{
+			Key: []string{ev.ID}, Operation: destination.Append, Version: ev.Seq, Fields: fields,
+			IdempotencyKey: ev.Source + "/" + ev.ID, OccurredAt: ev.Time().UTC(),
+			Origin: destination.Origin{
+				Source: ev.Source, CompanyID: ev.CompanyID, Integration: ev.Integration,
+				Model: ev.Model, EventID: ev.ID, EventKind: string(ev.Kind),
+			},
+		},
+	}, nil
+}
+
+// objectOf is the table or object at the destination of what is delivered.
 func (p *Plan) objectOf(mode destination.Mode, model string) string {
 	switch {
 	case p.object != "":
@@ -270,5 +295,3 @@ func typed(known map[string]string) map[string]destination.FieldType {
 	}
 	return out
 }
-
-func position(i int) string { return strconv.Itoa(i) }

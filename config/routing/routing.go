@@ -54,6 +54,8 @@ type RecordInput struct {
 	// Failed is told of conditions that cannot be evaluated: their routes do not
 	// match. The error holds no values. May be nil.
 	Failed func(route string, err error)
+	// Assume takes conditions to hold.
+	Assume bool
 }
 
 // EventInput is what routes see of an event or of one of its changes. Model and
@@ -70,6 +72,7 @@ type EventInput struct {
 	SyncType    string
 	Vars        *expr.Vars                    // as in RecordInput
 	Failed      func(route string, err error) // as in RecordInput
+	Assume      bool                          // as in RecordInput
 }
 
 // OperationOf says what a record became, as routes name it: a deleted record is

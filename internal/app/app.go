@@ -20,7 +20,6 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/ledger/sqlite"
@@ -151,11 +150,11 @@ func (a *App) background(ctx context.Context, name string, run func(ctx context.
 // buildDelivery makes everything between ledger and plugins; nothing runs yet.
 func (a *App) buildDelivery(ctx context.Context) error {
 	now := a.active.Load().file
-	table, err := routing.Compile(now.Config.Flat())
+	compiled, err := compileRules(now.Config)
 	if err != nil {
-		return fmt.Errorf("routes: %w", err)
+		return err
 	}
-	a.settings.Store(a.settingsOf(ctx, now, table))
+	a.settings.Store(a.settingsOf(ctx, now, compiled))
 	a.pauses, err = worker.NewPauses(ctx, a.ledger, checker{a.host}, a.log)
 	if err != nil {
 		return fmt.Errorf("read pauses: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -134,11 +135,30 @@ func (a *App) startPlugin(ctx context.Context, spec host.Spec) error {
 	return nil
 }
 
+// rules are compiled routes: what goes where, and as what.
+type rules struct {
+	table *routing.Table
+	plans *mapping.Plans
+}
+
+func compileRules(c *config.Config) (rules, error) {
+	routes := c.Flat()
+	table, err := routing.Compile(routes)
+	if err != nil {
+		return rules{}, fmt.Errorf("routes: %w", err)
+	}
+	plans, err := mapping.Compile(routes)
+	if err != nil {
+		return rules{}, fmt.Errorf("routes: %w", err)
+	}
+	return rules{table, plans}, nil
+}
+
 // settingsOf is what the activities know of a configuration.
-func (a *App) settingsOf(ctx context.Context, file *config.File, table *routing.Table) *activities.Settings {
+func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activities.Settings {
 	c := file.Config
 	s := &activities.Settings{
-		Revision: file.Revision, TaskQueue: c.Temporal.TaskQueue, Table: table,
+		Revision: file.Revision, TaskQueue: c.Temporal.TaskQueue, Table: r.table, Plans: r.plans,
 		Destinations: make(map[string]activities.Destination, len(c.Destinations)),
 	}
 	for name, d := range c.Destinations {

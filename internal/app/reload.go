@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
@@ -130,7 +129,7 @@ type change struct {
 	*App
 	file                    *config.File
 	old                     *config.Config
-	table                   *routing.Table
+	rules                   rules
 	http                    *handlers
 	specs                   map[string]host.Spec // of the new configuration
 	was                     map[string]host.Spec // of the one in force
@@ -142,8 +141,8 @@ type change struct {
 func (a *App) prepare(file *config.File) (*change, error) {
 	c := &change{App: a, file: file, old: a.active.Load().file.Config}
 	var err error
-	if c.table, err = routing.Compile(file.Config.Flat()); err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
+	if c.rules, err = compileRules(file.Config); err != nil {
+		return nil, err
 	}
 	if c.http, err = a.buildHandlers(file.Config); err != nil {
 		return nil, err
@@ -270,7 +269,7 @@ func (c *change) undo(ctx context.Context, touched []string) {
 // swap puts the configuration in force. Claims of destinations that do not change
 // go on meanwhile, each under the one settings that it began with.
 func (c *change) swap(ctx context.Context) {
-	c.settings.Store(c.settingsOf(ctx, c.file, c.table))
+	c.settings.Store(c.settingsOf(ctx, c.file, c.rules))
 	c.active.Store(&active{file: c.file, loaded: time.Now()})
 	c.adminHandler.set(c.http.admin)
 	c.webhookHandler.set(c.http.webhooks)

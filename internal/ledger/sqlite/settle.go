@@ -37,13 +37,15 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, own map[in
 		if err := s.begin(); err != nil {
 			return err
 		}
-		for _, o := range outcomes {
-			h, ok := own[o.DeliveryID]
-			if !ok {
-				continue
-			}
-			if err := s.book(o, h); err != nil {
-				return err
+		for _, blocked := range []bool{false, true} { // what was delivered may be what others wait for
+			for _, o := range outcomes {
+				h, ok := own[o.DeliveryID]
+				if !ok || blocked != (o.Result == ledger.OutcomeBlocked) {
+					continue
+				}
+				if err := s.book(o, h); err != nil {
+					return err
+				}
 			}
 		}
 		return s.tally.flush(c)
@@ -59,6 +61,7 @@ type settlement struct {
 	now         time.Time
 	tally       tally
 	letters     bool  // there are open dead letters at all
+	waits       bool  // something waits for a parent, at any destination
 	paused      int64 // how long the destination was paused so far
 }
 
@@ -66,6 +69,9 @@ func (s *settlement) begin() (err error) {
 	s.letters, err = s.conn.one(context.Background(),
 		`SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id IS NOT NULL LIMIT 1`, func(row) {})
 	if err != nil {
+		return err
+	}
+	if s.waits, err = s.conn.one(context.Background(), `SELECT 1 FROM parents LIMIT 1`, func(row) {}); err != nil {
 		return err
 	}
 	_, err = s.conn.one(context.Background(), `SELECT paused FROM clocks WHERE destination = ?`,
@@ -82,8 +88,10 @@ func (s *settlement) book(o ledger.Outcome, h lease) error {
 		return err
 	case ledger.OutcomeDead:
 		return s.giveUp(o, h)
+	case ledger.OutcomeBlocked:
+		return s.block(o)
 	default:
-		_, err := s.conn.exec(`UPDATE deliveries SET attempts = attempts + 1, first_fail = coalesce(first_fail, ?), due = ?,
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = attempts + 1, first_fail = coalesce(first_fail, ?), blocked = NULL, due = ?,
 			suspect = CASE WHEN ? THEN suspect + 1 ELSE 0 END, error_kind = ?, code = ?, message = ? WHERE id = ? AND state = 0`,
 			s.now.UnixMicro()-s.paused, dueAt(o.RetryAt), o.Lost, o.ErrorKind, o.Code, o.Message, o.DeliveryID)
 		return err
@@ -105,15 +113,23 @@ func (s *settlement) deliver(o ledger.Outcome) error {
 	var k modelKey
 	var batch int64
 	state := waiting
+	children, err := encodeChildren(o.Children)
+	if err != nil {
+		return err
+	}
 	found, err := s.conn.one(context.Background(), `UPDATE deliveries SET
 			delivered = CASE WHEN record_id IS NULL THEN wanted ELSE max(delivered, ?1) END,
 			state = CASE WHEN record_id IS NULL OR wanted <= ?1 THEN 1 ELSE 0 END,
-			attempts = 0, suspect = 0, first_fail = NULL, due = 0, delivered_at = ?2,
+			attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL, due = 0, delivered_at = ?2,
+			children = CASE WHEN ?4 THEN ?5 ELSE children END,
 			error_kind = NULL, code = NULL, message = NULL
 		WHERE id = ?3 AND state = 0 RETURNING destination, model, batch, state`,
 		func(r row) { k, batch, state = modelKey{r.int(0), r.int(1)}, r.int(2), int(r.int(3)) },
-		o.Version, s.now, o.DeliveryID)
+		o.Version, s.now, o.DeliveryID, o.Children != nil, children)
 	if err != nil || !found {
+		return err
+	}
+	if err := s.wake(o.DeliveryID); err != nil {
 		return err
 	}
 	if state == delivered {
@@ -149,7 +165,7 @@ func (s *settlement) giveUp(o ledger.Outcome, h lease) error {
 		return err
 	}
 	if d.wanted > h.version {
-		_, err := s.conn.exec(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, due = 0 WHERE id = ?`, o.DeliveryID)
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL, due = 0 WHERE id = ?`, o.DeliveryID)
 		return err
 	}
 	if err := s.supersede(o.DeliveryID); err != nil {
