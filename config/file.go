@@ -149,3 +149,15 @@ func (f *File) diagnoseAt(line, column int, path []any, hint, problem string) Di
 	d.Text, d.Caret = f.report.shown(line, d.Column)
 	return d
 }
+
+// Known reports whether everything below path could be read: no reference there
+// was left unknown.
+func (f *File) Known(path ...any) bool {
+	prefix := identity(path)
+	for at := range f.report.broken {
+		if at == prefix || strings.HasPrefix(at, prefix+"\x00") {
+			return false
+		}
+	}
+	return true
+}

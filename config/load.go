@@ -20,6 +20,9 @@ type Loader struct {
 	// AllowExec lets ${exec:…} run programs. Whoever can write the configuration
 	// can then run anything as this process, so it has to be asked for.
 	AllowExec bool
+	// Lenient leaves values unknown whose references cannot be resolved: for who
+	// wants to know what the routes do, in a place that has no secrets.
+	Lenient bool
 }
 
 // Load reads the configuration at path, as [Loader.Load] does, and runs nothing.
@@ -80,7 +83,7 @@ func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), execTogether)
 	defer cancel()
 	resolve := Resolver{
-		Env: l.Env,
+		Env: l.Env, Lenient: l.Lenient,
 		File: func(name string) (string, error) {
 			if !filepath.IsAbs(name) {
 				name = filepath.Join(dir, name)

@@ -31,7 +31,7 @@ const (
 func TestADirectoryIsOneConfiguration(t *testing.T) {
 	dir := files(t, map[string]string{
 		"10-sources.yaml": sourcesFile, "20-targets.yml": targetsFile, "30-routes.yaml": routesFile,
-		"40-more.yaml": "server: {admin: \"127.0.0.1:2\"}\ndestinations: {crm: {plugin: webhook}}\nroutes: [{name: second, to: [crm]}]\n",
+		"40-more.yaml":  "server: {admin: \"127.0.0.1:2\"}\ndestinations: {crm: {plugin: webhook}}\nroutes: [{name: second, to: [crm]}]\n",
 		"50-later.yaml": "# nothing yet\n", ".hidden.yaml": "broken: [", "notes.txt": "broken: [", "routes.test.yaml": "tests: [",
 	})
 	f, err := config.Load(dir, lookup)

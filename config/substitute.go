@@ -14,6 +14,9 @@ type Resolver struct {
 	// Exec runs what ${exec:command} names. nil: nothing is run, and the
 	// reference is an error. The error must not quote what the program printed.
 	Exec func(command string) (string, error)
+	// Lenient leaves values unknown whose references cannot be resolved, rather
+	// than reporting them.
+	Lenient bool
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -126,6 +129,11 @@ func (s *substituter) scalar(n *yaml.Node, path []any) (text string, isText, ok 
 		if problem != "" {
 			ok = false
 			s.broken[identity(path)] = true
+			if s.resolve.Lenient {
+				problem = ""
+			}
+		}
+		if problem != "" {
 			rule := s.rule
 			s.rule = RuleReference
 			s.addAt(line, column, path, hint, problem)

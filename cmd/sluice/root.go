@@ -56,7 +56,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
 		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f),
-		newConfigCommand(&f), newReloadCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
+		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()
 	group(root)

@@ -161,7 +161,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	}
 	a.passes = dispatch.NewPasses(a.pauses.Paused)
 	a.activities = activities.New(activities.Options{
-		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
+		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: Payloads(), Passes: a.passes,
 		Settings: a.settings.Load, Paused: a.pauses.Paused, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 		Gates: a.gates,
 	})

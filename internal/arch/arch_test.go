@@ -62,10 +62,13 @@ var allowed = map[string][]string{
 		"internal/endpoint/admin", "internal/event", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
 		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
 	},
+	"internal/rehearsal": {
+		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
+	},
 	"internal/sandbox": {},
 	"internal/demo":    {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/endpoint/admin", "internal/event",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
 		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
 	},
 
@@ -91,7 +94,7 @@ var foreign = map[string][]string{
 	"github.com/temporalio/":    {"internal/embedded"},
 	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
 	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
-	"gopkg.in/yaml":             {"config"},
+	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
