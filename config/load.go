@@ -91,6 +91,9 @@ func (l Loader) parse(path string, parts []Part, several bool) (*File, error) {
 			if _, again := referenced[name]; !again {
 				referenced[name] = Fingerprint(name)
 			}
+			if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+				return "", errors.New("it is not a regular file") // a pipe could keep us waiting
+			}
 			b, err := readLimited(name)
 			if err == nil && len(b) > maxBytes {
 				err = fmt.Errorf("it is larger than %s", formatSize(maxBytes))

@@ -22,7 +22,8 @@ type Result struct {
 	Failures []string      `json:"failures,omitempty"`
 	Took     time.Duration `json:"-"`
 
-	got []Delivery
+	got      []Delivery
+	unrouted int
 }
 
 // Passed reports whether nothing failed.
@@ -40,7 +41,7 @@ func (r *Rehearsal) Run(ctx context.Context, s *Suite) []Result {
 		began := time.Now()
 		got := Result{Suite: s.Name, Test: t.Name}
 		deliveries, unrouted, err := r.run(ctx, s, &t)
-		got.got = deliveries
+		got.got, got.unrouted = deliveries, unrouted
 		switch {
 		case names[t.Name]:
 			got.Failures = []string{"another test of this file has the same name"}
@@ -121,9 +122,7 @@ func (r *Rehearsal) event(s *Suite, step Step, at time.Time) (event.Event, error
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(s.Name), name)
 		}
-		if body, err = os.ReadFile(name); err == nil && len(body) > maxBody {
-			err = fmt.Errorf("%s is larger than %d bytes", name, maxBody)
-		}
+		body, err = readBody(name)
 	default:
 		err = errors.New("give either body or file")
 	}
@@ -131,6 +130,19 @@ func (r *Rehearsal) event(s *Suite, step Step, at time.Time) (event.Event, error
 		return event.Event{}, err
 	}
 	return r.parse(step.Source, body, at)
+}
+
+// readBody reads a file that is one: a pipe could keep us waiting.
+func readBody(name string) ([]byte, error) {
+	switch info, err := os.Stat(name); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	case info.Size() > maxBody:
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, maxBody)
+	}
+	return os.ReadFile(name)
 }
 
 // record makes the state of a record that no event of the test is older than.

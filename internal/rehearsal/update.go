@@ -36,10 +36,9 @@ func Update(s *Suite, results []Result) (changed bool, err error) {
 		if len(r.got) == 0 {
 			list.Style = yaml.FlowStyle
 		}
-		if old := value(tests.Content[i], "deliveries"); old != nil {
-			*old = *list
-		} else {
-			tests.Content[i].Content = append(tests.Content[i].Content, text("deliveries"), list)
+		set(tests.Content[i], "deliveries", list)
+		if r.unrouted > 0 || value(tests.Content[i], "unrouted") != nil {
+			set(tests.Content[i], "unrouted", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: fmt.Sprint(r.unrouted)})
 		}
 	}
 	var b bytes.Buffer
@@ -61,6 +60,14 @@ func value(n *yaml.Node, key string) *yaml.Node {
 		}
 	}
 	return nil
+}
+
+func set(n *yaml.Node, key string, v *yaml.Node) {
+	if old := value(n, key); old != nil {
+		*old = *v
+		return
+	}
+	n.Content = append(n.Content, text(key), v)
 }
 
 func text(s string) *yaml.Node {
