@@ -194,7 +194,7 @@ func problem(e *common.Error) Problem {
 	if name, ok := strings.CutPrefix(p.Text, "undeclared reference to '"); ok {
 		name, _, _ = strings.Cut(name, "'")
 		p.Text, p.Word = fmt.Sprintf("there is no %s", name), name
-		p.Known = append([]string{"record", "change", "previous", "event", "item", "index"}, functionNames()...)
+		p.Known = append([]string{"record", "change", "previous", "event", "key", "item", "index"}, functionNames()...)
 	}
 	return p
 }

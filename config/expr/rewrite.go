@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -29,6 +30,8 @@ func rewrite(a *ast.AST, source string) {
 			call := e.AsCall()
 			name, args := call.FunctionName(), call.Args()
 			switch {
+			case name == operators.Add && args[0].Kind() == ast.IdentKind && strings.HasPrefix(args[0].AsIdent(), "@"):
+				// A list that a macro builds: CEL knows how to do that in place.
 			case renamed[name] != "":
 				e.SetKindCase(f.NewCall(0, renamed[name], args...))
 			case name == "related" && !call.IsMemberFunction() && len(args) == 2:
@@ -66,7 +69,7 @@ func decorate(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error
 			}
 		}
 	}
-	if _, ok := own[call.Function()]; ok {
+	if _, ok := own[call.Function()]; ok || strings.ContainsAny(call.Function()[:1], "_@") {
 		return i, nil
 	}
 	return &nullable{call}, nil
