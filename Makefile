@@ -44,7 +44,7 @@ generate: test-deps ## generated code and reference pages
 	scripts/generate.sh
 
 bench: build ## benchmarks of the single parts
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./config/... ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
 
 clean: ## what the targets made
 	rm -rf bin demo

@@ -55,7 +55,7 @@ func (r *router) note(ev event.Event) routing.EventInput {
 func (r *router) of(in routing.EventInput, c event.Change) routing.EventInput {
 	if in.Vars != nil {
 		change := expr.NewObject(c.Key.Model, c.Fields)
-		in.Vars = &expr.Vars{Event: in.Vars.Event, Record: change, Change: change}
+		in.Vars = &expr.Vars{Key: c.Key, Event: in.Vars.Event, Record: change, Change: change}
 	}
 	return in
 }
@@ -87,7 +87,7 @@ func (r *router) recordInput(m ledger.Merged) routing.RecordInput {
 		Operation: routing.OperationOf(m.Record), Failed: r.fail,
 	}
 	if r.table.Conditional() {
-		in.Vars = &expr.Vars{Record: expr.NewObject(k.Model, m.Record.Visible())}
+		in.Vars = &expr.Vars{Key: k, Record: expr.NewObject(k.Model, m.Record.Visible())}
 		if m.Before != nil {
 			r.history(in.Vars, m)
 		}

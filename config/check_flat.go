@@ -19,10 +19,15 @@ func (r *routeCheck) checkFlat() {
 	said := make(map[string]bool) // a mistake of a group would come with each of its routes
 	parents := make(map[string]map[string]*dependency)
 	flat := r.conf.Flat()
+	whole := true // all of them are understood
 	for i := range flat {
 		rt := &flat[i]
-		models := r.modelsOf(rt)
 		path := rt.Path
+		if r.brokenWithin(path[:2]) {
+			whole = false
+			continue
+		}
+		models := rt.KnownModels()
 		for j := 0; j <= len(rt.Within); j++ {
 			where, at := rt.Where, path
 			if j < len(rt.Within) {
@@ -35,14 +40,10 @@ func (r *routeCheck) checkFlat() {
 			r.gather(rt, to, models, parents)
 		}
 	}
-	r.checkCycles(parents)
-	r.checkReach(flat)
-}
-
-// modelsOf lists the models of the catalog that the route may take; an unknown
-// one is "".
-func (r *routeCheck) modelsOf(rt *Route) []string {
-	return rt.KnownModels()
+	if whole {
+		r.checkCycles(parents)
+		r.checkReach(flat)
+	}
 }
 
 // KnownModels lists the data models of the catalog that the route takes, or ""
@@ -192,9 +193,10 @@ func (r *routeCheck) checkFields(rt *Route, to string, m Mapping, models []strin
 		}
 	}
 	for _, name := range m.Key {
-		if !m.Gives(name) && !said[fmt.Sprint(rt.Path, to, "key", name)] {
-			said[fmt.Sprint(rt.Path, to, "key", name)] = true
-			r.add(r.placeOf(rt, to, "key"), "add it to map, constants or fields", "the mapping has no field %s", quote(name))
+		at := r.placeOf(rt, to, "key")
+		if id := identity(at) + " " + name; !m.Gives(name) && !said[id] {
+			said[id] = true
+			r.add(at, "add it to map, constants or fields", "the mapping has no field %s", quote(name))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (r *report) checkRoutes(c *Config) {
 		rc.checkRoute(&c.Routes[i], []any{"routes", i}, len(c.Defaults.To) > 0)
 	}
 	rc.checkTable()
-	if r.ok("routes") && r.ok("models") && r.ok("defaults") && !r.hasErrors() {
+	if r.ok("routes") && r.ok("models") && r.ok("defaults") {
 		rc.checkFlat()
 	}
 	if !rc.certain || !r.ok("routes") || len(c.Routes)+len(c.Models) == 0 {
@@ -45,8 +45,15 @@ func (r *report) checkRoutes(c *Config) {
 	}
 }
 
-func (r *report) hasErrors() bool {
-	return slices.ContainsFunc(r.list, func(d Diagnostic) bool { return d.Severity != SeverityWarning })
+// brokenWithin reports whether something at path or below it was not understood.
+func (r *report) brokenWithin(path []any) bool {
+	prefix := identity(path)
+	for at := range r.broken {
+		if strings.HasPrefix(at, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkRoute checks a route and those within it. led says that something around

@@ -13,7 +13,7 @@ type Route struct {
 	Integrations []string           `yaml:"integrations" doc:"Integrations to match, without regard to case; * and ? are wildcards. Default: all."`
 	SyncTypes    []string           `yaml:"sync_types" doc:"Types of a sync to match (PULL, PUSH), without regard to case. Restricts sync events only. Default: all."`
 	Statuses     []string           `yaml:"statuses" doc:"Statuses to match, of a sync (SUCCESS, FAILED) or of a connection (HEALTHY, EXPIRED, DISCONNECTED), without regard to case; * and ? are wildcards. Restricts events that have one. Default: all."`
-	Where        string             `yaml:"where" doc:"A condition in CEL over event, record, change and previous; see docs/routing.md."`
+	Where        string             `yaml:"where" doc:"A condition in CEL over record, key, event, change and previous; see docs/routing.md."`
 	Mode         string             `yaml:"mode" doc:"records delivers the merged state of each record; changes delivers every change as it came. Default: records." enum:"records,changes"`
 	Mapping      Mapping            `yaml:",inline"`
 	For          map[string]Mapping `yaml:"for" doc:"What is different for single destinations of to: the same settings as the route's own, object to depends_on, by destination."`

@@ -66,16 +66,15 @@ func modelType(model string) *cel.Type {
 type catalogProvider struct{ *types.Registry }
 
 func (p *catalogProvider) FindStructType(name string) (*types.Type, bool) {
-	if model, ok := strings.CutPrefix(name, modelPrefix); ok && fieldKinds(model) != nil || name == eventType.TypeName() {
+	if model, ok := strings.CutPrefix(name, modelPrefix); ok && fieldKinds(model) != nil || name == eventType.TypeName() || name == keyType.TypeName() {
 		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
 	}
 	return p.Registry.FindStructType(name)
 }
 
 func (p *catalogProvider) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	if name == eventType.TypeName() {
-		f, ok := eventFields[field]
-		return &types.FieldType{Type: f.typ}, ok
+	if name == eventType.TypeName() || name == keyType.TypeName() {
+		return envelopeField(name, field)
 	}
 	model, ok := strings.CutPrefix(name, modelPrefix)
 	if !ok {

@@ -2,6 +2,9 @@ package expr
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -60,6 +63,9 @@ func Check(source string, s Scope) (*Checked, error) {
 			}
 		}
 	}
+	if model, field := relatedField(native.Expr()); fieldKinds(model)[field] != "" {
+		out.Type = fieldKinds(model)[field]
+	}
 	bad := &SyntaxError{}
 	ast.PreOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		out.note(e, native, s)
@@ -69,6 +75,21 @@ func Check(source string, s Scope) (*Checked, error) {
 		return nil, bad
 	}
 	return out, nil
+}
+
+// relatedField takes apart related("MODEL", id).field.
+func relatedField(e ast.Expr) (model, field string) {
+	if e.Kind() != ast.SelectKind || e.AsSelect().IsTestOnly() {
+		return "", ""
+	}
+	on := e.AsSelect().Operand()
+	if on.Kind() != ast.CallKind || on.AsCall().FunctionName() != "related" || len(on.AsCall().Args()) != 3 {
+		return "", ""
+	}
+	if name := on.AsCall().Args()[1]; name.Kind() == ast.LiteralKind {
+		model, _ = name.AsLiteral().Value().(string)
+	}
+	return model, e.AsSelect().FieldName()
 }
 
 // note looks at one node of the expression.
@@ -89,10 +110,8 @@ func (c *Checked) note(e ast.Expr, in *ast.AST, s Scope) {
 			model = s.Item
 		case on.Kind() == ast.IdentKind && (on.AsIdent() == "record" || on.AsIdent() == "change" || on.AsIdent() == "previous"):
 			model = s.Model
-		case on.Kind() == ast.CallKind && on.AsCall().FunctionName() == "related" && len(on.AsCall().Args()) == 3:
-			if name := on.AsCall().Args()[1]; name.Kind() == ast.LiteralKind {
-				model, _ = name.AsLiteral().Value().(string)
-			}
+		default:
+			model, _ = relatedField(e)
 		}
 		field := e.AsSelect().FieldName()
 		kinds := fieldKinds(model)
@@ -186,15 +205,34 @@ func syntaxError(issues *cel.Issues) error {
 
 var plainer = strings.NewReplacer("Syntax error: ", "", " (in container '')", "", "wrapper(string)", "string", lookupVar, "…", "lookup, ", "")
 
+var (
+	noOverload = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '\(?(.*?)\)?'$`)
+	noField    = regexp.MustCompile(`^undefined field '(.*)'$`)
+	typeNames  = strings.NewReplacer("decimal", "number", "int", "number", "string", "text", "dyn", "any", "bool", "true or false")
+)
+
 func problem(e *common.Error) Problem {
 	p := Problem{Line: 1, Column: 1, Text: plainer.Replace(e.Message)}
 	if e.Location != nil && e.Location.Line() > 0 {
 		p.Line, p.Column = e.Location.Line(), e.Location.Column()+1
 	}
+	switch {
+	case strings.Contains(p.Text, "'<EOF>'"):
+		p.Text = "the expression is not complete"
+	case strings.Contains(p.Text, " expecting "):
+		p.Text, _, _ = strings.Cut(p.Text, " expecting ")
+	}
+	if m := noOverload.FindStringSubmatch(p.Text); m != nil {
+		p.Text = fmt.Sprintf("%s cannot be applied to (%s)", strings.TrimPrefix(m[1], "minus"), typeNames.Replace(m[2]))
+	}
+	if m := noField.FindStringSubmatch(p.Text); m != nil {
+		p.Text, p.Word = fmt.Sprintf("there is no field %s here", m[1]), m[1]
+		p.Known = append(slices.Collect(maps.Keys(eventFields)), slices.Collect(maps.Keys(keyFields))...)
+	}
 	if name, ok := strings.CutPrefix(p.Text, "undeclared reference to '"); ok {
 		name, _, _ = strings.Cut(name, "'")
 		p.Text, p.Word = fmt.Sprintf("there is no %s", name), name
-		p.Known = append([]string{"record", "change", "previous", "event", "item", "index"}, functionNames()...)
+		p.Known = append([]string{"record", "change", "previous", "event", "key", "item", "index"}, functionNames()...)
 	}
 	return p
 }

@@ -25,13 +25,14 @@ import (
 
 // costLimit bounds the steps of one evaluation: enough for some thousand lines
 // of an invoice, and over within a fraction of a second.
-const costLimit = 1_000_000
+const costLimit = 200_000
 
 // maxLength bounds the text of an expression.
 const maxLength = 10_000
 
 // Vars are what an expression sees. Those that are nil are null.
 type Vars struct {
+	Key      event.RecordKey
 	Event    *event.Event
 	Record   *Object
 	Change   *Object
@@ -56,6 +57,8 @@ func (v *Vars) ResolveName(name string) (any, bool) {
 		return types.Int(v.Index), true
 	case "event":
 		return (*eventValue)(v.Event), true
+	case "key":
+		return keyValue(v.Key), true
 	case lookupVar:
 		if v.Lookup == nil {
 			return Lookup(func(string, string) *Object { return nil }), true
@@ -142,8 +145,8 @@ func (p *Program) JSON(v *Vars) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := toJSON(&b, out); err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, 48)) // most values are short
+	if err := toJSON(b, out); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -191,7 +194,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.StdLib(), cel.ClearMacros(), cel.Macros(cel.StandardMacros...), cel.DefaultUTCTimeZone(true),
 		cel.ParserExpressionSizeLimit(maxLength), cel.EnableIdentifierEscapeSyntax(),
 		ext.Strings(ext.StringsVersion(4)), ext.Lists(), ext.Encoders(),
-		cel.Variable("event", eventType), cel.Variable("index", cel.IntType), cel.Variable(lookupVar, lookupType),
+		cel.Variable("event", eventType), cel.Variable("key", keyType), cel.Variable("index", cel.IntType), cel.Variable(lookupVar, lookupType),
 	}
 	options = append(options, operatorDecls()...)
 	for _, f := range functions() {
@@ -254,4 +257,4 @@ func (e *eventValue) Get(name ref.Val) ref.Val {
 // IsSet implements traits.FieldTester.
 func (e *eventValue) IsSet(name ref.Val) ref.Val { return types.Bool(!isNull(e.Get(name))) }
 
-var errEvent = errors.New("an event is no value: name one of its fields")
+var errEvent = errors.New("is no value of its own: name one of its fields")

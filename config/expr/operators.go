@@ -88,7 +88,22 @@ func operatorDecls() []cel.EnvOption {
 	out = append(out, cel.Function("minus",
 		overload("neg", "int", cel.IntType, cel.IntType), overload("neg", "decimal", decimalType, decimalType),
 		cel.SingletonUnaryBinding(func(v ref.Val) ref.Val { return computed("-", types.Int(0), v) })))
-	return out
+	mapAB := cel.MapType(paramA, types.NewTypeParamType("B"))
+	return append(out,
+		cel.Function(eachFunction, overload("each", "list", listA, listA), overload("each", "map", mapAB, mapAB),
+			cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
+				if isNull(v) {
+					return types.NewRefValList(types.DefaultTypeAdapter, nil)
+				}
+				return v
+			})),
+		cel.Function(holdsFunction, overload("holds", "bool", cel.BoolType, cel.BoolType),
+			cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
+				if isNull(v) {
+					return types.False
+				}
+				return v
+			})))
 }
 
 // ordered compares. A comparison with null is false: nothing is known of it.

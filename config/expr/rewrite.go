@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -18,8 +19,18 @@ func rewrite(a *ast.AST, source string) {
 	next := ast.MaxID(a)
 	id := func() int64 { next++; return next }
 	text := []rune(source)
+	// wrap puts a call around an expression, in its place.
+	wrap := func(e ast.Expr, function string) {
+		inner := f.NewUnspecifiedExpr(id())
+		inner.SetKindCase(e)
+		e.SetKindCase(f.NewCall(0, function, inner))
+	}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
+		case ast.ComprehensionKind:
+			if r := e.AsComprehension().IterRange(); r.Kind() != ast.ListKind {
+				wrap(r, eachFunction)
+			}
 		case ast.LiteralKind:
 			if d, ok := e.AsLiteral().(types.Double); ok {
 				at, _ := a.SourceInfo().GetOffsetRange(e.ID())
@@ -29,6 +40,18 @@ func rewrite(a *ast.AST, source string) {
 			call := e.AsCall()
 			name, args := call.FunctionName(), call.Args()
 			switch {
+			case name == operators.LogicalAnd || name == operators.LogicalOr || name == operators.LogicalNot:
+				for _, arg := range args {
+					if mayBeNull(arg) {
+						wrap(arg, holdsFunction)
+					}
+				}
+			case name == operators.Conditional:
+				if mayBeNull(args[0]) {
+					wrap(args[0], holdsFunction)
+				}
+			case name == operators.Add && args[0].Kind() == ast.IdentKind && strings.HasPrefix(args[0].AsIdent(), "@"):
+				// A list that a macro builds: CEL knows how to do that in place.
 			case renamed[name] != "":
 				e.SetKindCase(f.NewCall(0, renamed[name], args...))
 			case name == "related" && !call.IsMemberFunction() && len(args) == 2:
@@ -36,6 +59,32 @@ func rewrite(a *ast.AST, source string) {
 			}
 		}
 	}))
+}
+
+// The functions that stand around lists and conditions so that null is an empty
+// list and false.
+const (
+	eachFunction  = "@each"
+	holdsFunction = "@holds"
+)
+
+// mayBeNull reports whether a condition may be null: comparisons and the like
+// never are. Variables of macros are CEL's own.
+func mayBeNull(e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.SelectKind:
+		return !e.AsSelect().IsTestOnly()
+	case ast.IdentKind:
+		return !strings.HasPrefix(e.AsIdent(), "@")
+	case ast.CallKind:
+		switch name := e.AsCall().FunctionName(); name {
+		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.NotStrictlyFalse,
+			"==", "!=", "<", "<=", ">", ">=", renamed[operators.In], holdsFunction:
+			return false
+		}
+		return true
+	}
+	return false
 }
 
 var literalText = regexp.MustCompile(`^-?\s*[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?`)
@@ -66,7 +115,7 @@ func decorate(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error
 			}
 		}
 	}
-	if _, ok := own[call.Function()]; ok {
+	if _, ok := own[call.Function()]; ok || strings.ContainsAny(call.Function()[:1], "_@") {
 		return i, nil
 	}
 	return &nullable{call}, nil

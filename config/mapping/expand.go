@@ -92,7 +92,7 @@ func (c *child) expand(out *Output, call Call, raw json.RawMessage, vars *expr.V
 		}
 		seen[id] = true
 		of := *vars
-		of.Item, of.Index = expr.NewObject(config.ItemModel(vars.Event.Model, c.field), fields), i
+		of.Item, of.Index = expr.NewObject(config.ItemModel(vars.Key.Model, c.field), fields), i
 		mapped, err := c.fields.apply(fields, &of)
 		if err != nil {
 			return err

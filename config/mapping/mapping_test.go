@@ -82,7 +82,7 @@ func TestRecord(t *testing.T) {
 			changed: "n none number on pipeline twice who",
 		},
 		"map besides fields, and a key of its own": {
-			text:    `    key: [ref]` + "\n" + `    fields: {include: [memo]}` + "\n" + `    map: {ref: event.company_id + "-" + record.document_number}`,
+			text:    `    key: [ref]` + "\n" + `    fields: {include: [memo]}` + "\n" + `    map: {ref: key.company_id + "-" + record.document_number}`,
 			want:    `upsert 4711-INV-7 {"memo":null}`,
 			changed: "memo",
 		},
@@ -291,7 +291,7 @@ func TestElementsFollowTheList(t *testing.T) {
 func BenchmarkConditionAndTenFields(b *testing.B) {
 	p := plan(b, `    key: [ref]
     map:
-      ref: event.company_id + "-" + record.platform_id
+      ref: key.company_id + "-" + record.platform_id
       name: '"Invoice " + record.document_number'
       amount: record.total_amount
       open: round(record.amount_due * 1.19, 2)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,8 +73,7 @@ func (p *Plan) Record(in Merged) (Output, error) {
 	r := in.Record
 	visible := r.Visible()
 	vars := &expr.Vars{
-		Event:  &event.Event{Source: r.Key.Source, Kind: event.KindDataModelChanges, CompanyID: r.Key.CompanyID, Integration: r.Key.Integration, Model: r.Key.Model},
-		Record: expr.NewObject(r.Key.Model, visible), Lookup: in.Lookup,
+		Key: r.Key, Record: expr.NewObject(r.Key.Model, visible), Lookup: in.Lookup,
 	}
 	fields, err := p.fields.apply(visible, vars)
 	if err != nil {
@@ -86,7 +86,7 @@ func (p *Plan) Record(in Merged) (Output, error) {
 	stamp := r.Written
 	rec := destination.Record{
 		Key: key, Operation: destination.Upsert, Version: r.Version, Fields: fields,
-		IdempotencyKey: fmt.Sprintf("%s@%d", r.Key, r.Version), Origin: origin(r.Key),
+		IdempotencyKey: r.Key.String() + "@" + strconv.FormatInt(r.Version, 10), Origin: origin(r.Key),
 	}
 	if r.Deleted() {
 		rec.Operation = destination.Delete
@@ -107,7 +107,7 @@ func (p *Plan) Record(in Merged) (Output, error) {
 // Change maps one change as it came. Its lists are not expanded.
 func (p *Plan) Change(ev *event.Event, c event.Change) (Part, error) {
 	change := expr.NewObject(c.Key.Model, c.Fields)
-	fields, err := p.fields.apply(c.Fields, &expr.Vars{Event: ev, Record: change, Change: change})
+	fields, err := p.fields.apply(c.Fields, &expr.Vars{Key: c.Key, Event: ev, Record: change, Change: change})
 	if err != nil {
 		return Part{}, err
 	}
