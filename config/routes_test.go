@@ -13,10 +13,10 @@ const twoDestinations = "sources: {rootfi: {type: rootfi, auth: none}}\ndestinat
 func TestWarningsOfRoutes(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"a field that the catalog does not know": {`routes: [{name: r, models: [INVOICES], where: record.totl_amount > 5, to: [a, b]}]`,
-			`test.yaml:3:50: warning: routes[0].where: INVOICES has no field "totl_amount" that is known (did you mean total_amount?)`},
+			`test.yaml:3:54: warning: routes[0].where: INVOICES has no field "totl_amount" that is known (did you mean total_amount?)`},
 		"a field that one of the models has": {`routes: [{name: r, models: [INVOICES, CONTACTS], where: record.name == "x", to: [a, b]}]`, ``},
 		"a field of a related record": {`routes: [{name: r, models: [INVOICES], map: {x: 'related("CONTACTS", record.contact_id).nam'}, to: [a, b]}]`,
-			`test.yaml:3:87: warning: routes[0].map.x: CONTACTS has no field "nam" that is known (did you mean name?)`},
+			`test.yaml:3:89: warning: routes[0].map.x: CONTACTS has no field "nam" that is known (did you mean name?)`},
 		"a model that is not known": {`routes: [{name: r, models: [INVOICES], map: {x: 'related("CONTACT", record.contact_id).nam'}, to: [a, b]}]`,
 			`test.yaml:3:58: warning: routes[0].map.x: "CONTACT" is no data model that is known (did you mean CONTACTS?)`},
 		"a group and a route that never meet": {`routes: [{name: g, models: [INVOICES], to: [a, b], routes: [{name: r, models: [BILLS]}]}]`,

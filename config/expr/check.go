@@ -123,7 +123,7 @@ func (c *Checked) note(e ast.Expr, in *ast.AST, s Scope) {
 			p.Known = append(p.Known, name)
 		}
 		at := in.SourceInfo().GetStartLocation(e.ID())
-		p.Line, p.Column = max(at.Line(), 1), at.Column()+1
+		p.Line, p.Column = max(at.Line(), 1), at.Column()+2 // behind the point
 		c.Warnings = append(c.Warnings, p)
 	case ast.CallKind:
 		call := e.AsCall()

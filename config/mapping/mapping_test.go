@@ -205,7 +205,7 @@ func TestTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(out.Types); got != "map[day:timestamp due:timestamp lines:json memo:text paid:boolean tax:number total:number]" {
+	if got := fmt.Sprint(out.Types); got != "map[day:timestamp due:timestamp lines:json memo:text paid:boolean tax:number total:number who:text]" {
 		t.Errorf("types %s", got)
 	}
 	if got := fmt.Sprint(out.Children[0].Types); got != "map[text:text total:number]" {
