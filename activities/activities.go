@@ -89,6 +89,11 @@ type Destination struct {
 	MaxElapsed      time.Duration
 }
 
+// Pace reserves the next moment for a write to a destination, of so many in a
+// second, and returns how long it is until then. If that is longer than
+// patience, ok is false and nothing is reserved.
+type Pace func(ctx context.Context, destination string, perSecond float64, patience time.Duration) (wait time.Duration, ok bool, err error)
+
 // Activities are registered with the workers. Create them with [New].
 type Activities struct {
 	store    Store
@@ -97,6 +102,7 @@ type Activities struct {
 	passes   Passes
 	settings func() *Settings
 	paused   func(destination string) bool
+	pace     Pace
 	metrics  *Metrics
 	log      *slog.Logger
 
@@ -104,7 +110,7 @@ type Activities struct {
 	gates *Gates
 }
 
-// Options are what [New] needs; all fields but Paused and Gates are required.
+// Options are what [New] needs; all fields but Paused, Pace and Gates are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
@@ -114,7 +120,10 @@ type Options struct {
 	// Paused reports whether a destination must not be written to now. Its queue
 	// is not polled then, but an attempt may be under way or on its way here.
 	// nil: none is ever paused.
-	Paused  func(destination string) bool
+	Paused func(destination string) bool
+	// Pace holds the rates of destinations over all instances. nil: this process
+	// is alone and holds them itself.
+	Pace    Pace
 	Metrics *Metrics
 	Logger  *slog.Logger
 	// Gates keep writes and changes of settings apart; nil: settings never change.
@@ -123,6 +132,9 @@ type Options struct {
 
 // New returns the activities.
 func New(o Options) *Activities {
+	if o.Pace == nil {
+		o.Pace = newOwnPace().reserve
+	}
 	if o.Paused == nil {
 		o.Paused = func(string) bool { return false }
 	}
@@ -131,7 +143,7 @@ func New(o Options) *Activities {
 	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
-		settings: o.Settings, paused: o.Paused, metrics: o.Metrics, log: o.Logger,
+		settings: o.Settings, paused: o.Paused, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
 		flows: newFlows(), gates: o.Gates,
 	}
 }

@@ -9,6 +9,7 @@ import (
 var (
 	nameText   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 	pluginText = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	schemaText = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 	routeText  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	headerText = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 )
@@ -18,6 +19,7 @@ var (
 func (r *report) check(c *Config) {
 	r.rule = RuleSetting
 	r.checkServer(&c.Server)
+	r.checkLedger(&c.Ledger)
 	r.checkTemporal(&c.Temporal)
 	r.rule = RuleSource
 	r.checkSources(c)
@@ -42,6 +44,17 @@ func (r *report) checkServer(s *Server) {
 	}
 }
 
+func (r *report) checkLedger(l *Ledger) {
+	at := []any{"ledger", "postgres", "schema"}
+	if l.Postgres == nil || !r.ok(at...) {
+		return
+	}
+	if !schemaText.MatchString(l.Postgres.Schema) || strings.HasPrefix(l.Postgres.Schema, "pg_") {
+		r.add(at, "a lower-case letter, then lower-case letters, digits and _, at most 48, not beginning with pg_",
+			"%s cannot name the ledger's schema", r.quoted(at, l.Postgres.Schema))
+	}
+}
+
 func (r *report) checkTemporal(t *Temporal) {
 	path := func(steps ...any) []any { return with([]any{"temporal"}, steps...) }
 	if tls := t.TLS; tls != nil && r.ok(path("tls", "cert")...) && r.ok(path("tls", "key")...) && (tls.Cert == "") != (tls.Key == "") {
@@ -63,7 +76,7 @@ func (r *report) checkTemporal(t *Temporal) {
 		}
 		return
 	}
-	for _, key := range []string{"api_key", "tls", "ui"} {
+	for _, key := range []string{"api_key", "tls", "ui", "versioning"} {
 		if r.has(path(key)...) && r.ok(path(key)...) {
 			r.warn(path(key), "set temporal.address to use a cluster", "has no effect while Temporal runs embedded")
 		}

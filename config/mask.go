@@ -88,7 +88,7 @@ func (s secretFinder) walk(n *yaml.Node, t reflect.Type, path []any, secret, sur
 			key, at := n.Content[i].Value, with(path, n.Content[i].Value)
 			j := slices.IndexFunc(fields, func(f field) bool { return f.key == key })
 			named := secretKey.MatchString(key)
-			if meant, ok := nearest(key, keysOf(fields)); j < 0 && ok {
+			if meant, ok := Nearest(key, keysOf(fields)); j < 0 && ok {
 				named = named || fields[slices.IndexFunc(fields, func(f field) bool { return f.key == meant })].secret
 			}
 			switch {

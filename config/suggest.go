@@ -6,15 +6,16 @@ import (
 	"unicode"
 )
 
-// nearest returns the candidate that word is probably a misspelling of.
-func nearest(word string, candidates []string) (string, bool) {
+// Nearest returns the candidate that word is probably a misspelling of.
+func Nearest(word string, candidates []string) (string, bool) {
 	if len(word) > 64 {
 		return "", false
 	}
 	folded := fold(word)
 	best, bestDistance := "", 1+max(1, len(folded)/3)
 	for _, c := range candidates {
-		if d := distance(folded, fold(c)); d < bestDistance {
+		// Of several that are as near, the first by name: candidates come in any order.
+		if d := distance(folded, fold(c)); d < bestDistance || d == bestDistance && best != "" && c < best {
 			best, bestDistance = c, d
 		}
 	}
@@ -58,7 +59,7 @@ func distance(a, b string) int {
 
 // didYouMean is a hint for a word that is not among the candidates.
 func didYouMean(word, what string, candidates []string) string {
-	if c, ok := nearest(word, candidates); ok {
+	if c, ok := Nearest(word, candidates); ok {
 		return "did you mean " + c + "?"
 	}
 	if len(candidates) == 0 {

@@ -55,8 +55,9 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
-		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f),
-		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
+		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f),
+		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f),
+		newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()
 	group(root)
@@ -89,14 +90,14 @@ func (f *shared) loader() config.Loader {
 	return config.Loader{Env: os.LookupEnv, AllowExec: f.allowExec}
 }
 
-// check reads the configuration and has the plugins look at it too, so that
-// every problem is found in one run.
-func (f *shared) check(ctx context.Context) (*config.File, config.Diagnostics, error) {
+// check reads the configuration and has the plugins of the part look at it too,
+// so that every problem is found in one run.
+func (f *shared) check(ctx context.Context, part app.Part) (*config.File, config.Diagnostics, error) {
 	file, err := f.read()
 	if file == nil {
 		return nil, nil, err
 	}
-	problems := append(file.Diagnostics, app.CheckPlugins(ctx, file)...)
+	problems := append(file.Diagnostics, app.CheckPlugins(ctx, file, part)...)
 	problems.Sort()
 	return file, problems, nil
 }

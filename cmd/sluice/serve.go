@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,14 +16,18 @@ import (
 )
 
 func newServeCommand(f *shared) *cobra.Command {
+	var part app.Part
 	watch := false
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Receive webhooks and deliver them, until stopped",
 		Long: "Receive webhooks and deliver them, until stopped. On SIGHUP the configuration is read again and taken over, " +
-			"as by sluice reload.",
+			"as by sluice reload.\n\n" +
+			"With a ledger in PostgreSQL and a Temporal cluster, several instances can " +
+			"share the work, each of them all of it or a part: the role endpoint accepts webhooks, dispatcher starts workflows, worker " +
+			"merges and delivers.",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, problems, err := f.check(cmd.Context())
+			file, problems, err := f.check(cmd.Context(), part)
 			if err != nil {
 				return err
 			}
@@ -32,15 +37,20 @@ func newServeCommand(f *shared) *cobra.Command {
 			if problems.Err() != nil {
 				return errReported
 			}
+			if err := part.Check(file.Config); err != nil {
+				return wrongUse(cmd, "%w", err)
+			}
 			a := app.New(app.Options{
 				File: file, Source: app.Source{Load: f.read, Again: f.loader().Again}, Watch: watch,
-				Logger: newLogger(file.Config.Log), Version: version,
+				Logger: newLogger(file.Config.Log), Version: version, Part: part,
 			})
 			defer onHangup(cmd.Context(), a.HangUp)()
 			return a.Run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "take a changed configuration over by itself, as the setting watch does")
+	cmd.Flags().StringSliceVar(&part.Roles, "roles", nil, "what this instance does: "+strings.Join(app.Roles(), ",")+" (default all)")
+	cmd.Flags().StringSliceVar(&part.Destinations, "destinations", nil, "the destinations that this instance delivers to (default all)")
 	return cmd
 }
 

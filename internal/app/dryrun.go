@@ -54,7 +54,7 @@ func (d *DryRunner) start(ctx context.Context, name string) error {
 		err = errors.New("a setting of the destination is a reference that is not set here")
 	} else if ds := checkPlugin(ctx, d.file, PluginDirs(d.file.Config), name); ds.Err() != nil {
 		err = ds.Errors()[0]
-	} else if all, wrong := specs(d.file.Config); wrong != nil {
+	} else if all, wrong := specs(d.file.Config, Part{}); wrong != nil {
 		err = wrong
 	} else {
 		err = d.host.Start(ctx, all[name])

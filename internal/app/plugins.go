@@ -43,10 +43,10 @@ func PluginDirs(c *config.Config) []string {
 }
 
 // CheckPlugins reports what only the plugins can know about a configuration:
-// whether each exists, starts, and accepts its settings. It starts every plugin
-// for a moment.
-func CheckPlugins(ctx context.Context, f *config.File) config.Diagnostics {
-	names := slices.Sorted(maps.Keys(f.Config.Destinations))
+// whether each exists, starts, and accepts its settings. It starts every plugin of
+// the part for a moment.
+func CheckPlugins(ctx context.Context, f *config.File, part Part) config.Diagnostics {
+	names := part.destinations(f.Config)
 	dirs := PluginDirs(f.Config)
 	found := make([]config.Diagnostics, len(names))
 	var wg sync.WaitGroup
@@ -84,7 +84,8 @@ func checkPlugin(ctx context.Context, f *config.File, dirs []string, name string
 	return f.CheckSettings(name, description.ConfigSchema)
 }
 
-// startPlugins starts one process for each destination. One that cannot be used
+// startPlugins starts one process for each destination that this instance
+// delivers to. One that cannot be used
 // at all, or refuses its settings, keeps Sluice from starting; one that fails for
 // another reason is tried again while events wait.
 func (a *App) startPlugins(ctx context.Context) error {
@@ -93,7 +94,7 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	all, err := specs(a.conf)
+	all, err := specs(a.conf, a.part)
 	if err != nil {
 		return err
 	}
@@ -107,10 +108,11 @@ func (a *App) startPlugins(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// specs are the destinations as the plugin host sees them.
-func specs(c *config.Config) (map[string]host.Spec, error) {
+// specs are the part's destinations as the plugin host sees them.
+func specs(c *config.Config, part Part) (map[string]host.Spec, error) {
 	out := make(map[string]host.Spec, len(c.Destinations))
-	for name, d := range c.Destinations {
+	for _, name := range part.destinations(c) {
+		d := c.Destinations[name]
 		settings, err := d.SettingsJSON()
 		if err != nil {
 			return nil, fmt.Errorf("destination %s: settings: %w", name, err)
@@ -164,7 +166,7 @@ func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activ
 	for name, d := range c.Destinations {
 		limits, err := a.host.Describe(ctx, name)
 		if err != nil {
-			a.log.Debug("describe destination", "destination", name, "err", err) // it is being restarted: defaults do
+			a.log.Debug("describe destination", "destination", name, "err", err) // being restarted, or not here: defaults do
 		}
 		records := cmp.Or(limits.MaxBatchRecords, defaultBatchRecords)
 		if d.MaxBatch > 0 {

@@ -102,7 +102,7 @@ func (a *App) takeOver(ctx context.Context, read func() (*config.File, error)) (
 	old := a.active.Load()
 	problems := file.Diagnostics
 	if problems.Err() == nil { // what could not be read is not a change
-		problems = slices.Concat(problems, needRestart(old.file.Config, file), CheckPlugins(ctx, file))
+		problems = slices.Concat(problems, needRestart(old.file.Config, file), CheckPlugins(ctx, file, a.part))
 	}
 	problems.Sort()
 	if err := problems.Err(); err != nil {
@@ -147,10 +147,10 @@ func (a *App) prepare(file *config.File) (*change, error) {
 	if c.http, err = a.buildHandlers(file.Config); err != nil {
 		return nil, err
 	}
-	if c.specs, err = specs(file.Config); err != nil {
+	if c.specs, err = specs(file.Config, a.part); err != nil {
 		return nil, err
 	}
-	if c.was, err = specs(c.old); err != nil {
+	if c.was, err = specs(c.old, a.part); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.specs)) {

@@ -141,4 +141,3 @@ func (s *site) idsBelow(dir string, together bool) map[string]bool {
 	}
 	return ids
 }
-

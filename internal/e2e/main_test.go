@@ -21,9 +21,6 @@ var update = flag.Bool("update", false, "keep histories that are not in workflow
 var scratch string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(clusterDir) != "" {
-		serveCluster()
-	}
 	os.Exit(run(m))
 }
 
@@ -55,4 +52,8 @@ func binary(t *testing.T) string {
 
 var build = sync.OnceValues(func() (string, error) {
 	return harness.Build(context.Background(), filepath.Join("..", ".."), scratch)
+})
+
+var buildCluster = sync.OnceValues(func() (string, error) {
+	return harness.BuildCluster(context.Background(), filepath.Join("..", ".."), scratch)
 })

@@ -26,10 +26,12 @@ const apiKey = harness.APIKey
 
 // setup is what differs between the servers of tests.
 type setup struct {
-	level    string // of the log, default info
-	temporal string // the section's contents, default embedded
-	auth     string // of the source, default a header
-	rest     string // destinations and routes
+	level    string   // of the log, default info
+	temporal string   // the section's contents, default embedded
+	ledger   string   // the section's contents, default SQLite
+	args     []string // more of serve
+	auth     string   // of the source, default a header
+	rest     string   // destinations and routes
 }
 
 // server is a `sluice serve` with a data directory of its own.
@@ -45,7 +47,7 @@ type server struct {
 func newServer(t *testing.T, o setup) *server {
 	t.Helper()
 	p, err := harness.New(harness.Options{
-		Sluice: binary(t), Dir: t.TempDir(), LogLevel: o.level, Temporal: o.temporal, Auth: o.auth, Rest: o.rest,
+		Sluice: binary(t), Dir: t.TempDir(), LogLevel: o.level, Temporal: o.temporal, Ledger: o.ledger, Args: o.args, Auth: o.auth, Rest: o.rest,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ import (
 // time, and delivered when it is there.
 func TestTemporalAway(t *testing.T) {
 	t.Parallel()
-	cluster, address := newCluster(t)
+	cluster := newCluster(t)
 	w := newTrio(t)
-	s := newServer(t, setup{temporal: fmt.Sprintf("address: %q", address), rest: w.config()})
+	s := newServer(t, setup{temporal: fmt.Sprintf("address: %q", cluster.address), rest: w.config()})
 
 	// Sluice comes up first.
 	s.up()
@@ -52,11 +52,8 @@ func TestTemporalAway(t *testing.T) {
 	sb := sandbox.New(o)
 	before := perform(t, sb, s.target(), sandbox.PhaseInitial).wait()
 
-	cluster.start()
+	cluster.up()
 	eventually(t, time.Minute, "sluice setup", func() bool {
-		if !cluster.Running() {
-			t.Fatalf("the cluster ended: %v\n%s", cluster.Result(), cluster.LogTail(logLines))
-		}
 		return getJSON(t, "http://"+s.admin+"/readyz", &r) == http.StatusOK && strings.Contains(r.Parts["temporal"], "run sluice setup")
 	})
 	if out := s.run("setup"); !strings.Contains(out, "SluiceEventIds") {
@@ -88,7 +85,7 @@ func TestTemporalAway(t *testing.T) {
 	if during := count() - killed; during < total/4 {
 		t.Errorf("%d of %d events were acknowledged while Temporal was away", during, total)
 	}
-	cluster.start()
+	cluster.up()
 	report := show.wait()
 
 	s.awaitReady()

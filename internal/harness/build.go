@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Build builds sluice, and the plugins in a folder beside it, from the sources in
 // root into dir, and returns the path of sluice. It uses the flags of the
-// Makefile, so that the Temporal server is not compiled again.
+// Makefile, so that the Temporal server is not compiled again. The tags are part of
+// the version that it reports.
 func Build(ctx context.Context, root, dir string, tags ...string) (string, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -29,16 +31,18 @@ func Build(ctx context.Context, root, dir string, tags ...string) (string, error
 	}
 	var errs []error
 	for out, pkg := range targets {
-		args := []string{"build", "-ldflags", "-s -w -X main.version=harness", "-o", out}
-		for _, tag := range tags {
-			args = append(args, "-tags", tag)
-		}
-		c := exec.CommandContext(ctx, "go", append(args, pkg)...)
-		c.Dir = root
-		c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
-		if text, err := c.CombinedOutput(); err != nil {
-			errs = append(errs, fmt.Errorf("build %s: %w\n%s", pkg, err, text))
-		}
+		errs = append(errs, build(ctx, root, out, pkg, tags...))
 	}
 	return sluice, errors.Join(errs...)
+}
+
+func build(ctx context.Context, root, out, pkg string, tags ...string) error {
+	version := strings.Join(append([]string{"harness"}, tags...), "-")
+	c := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-ldflags", "-s -w -X main.version="+version, "-o", out, pkg)
+	c.Dir = root
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
+	if text, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
 }

@@ -24,11 +24,15 @@ import (
 // says something else.
 const APIKey = "harness-key"
 
+// Path is where the source takes webhooks.
+const Path = "/webhooks/rootfi"
+
 // Options are what differs between servers. Section contents are YAML in one
 // line, without the outer braces: `embedded: {retention: 1h}`.
 type Options struct {
-	Sluice string // path of the program; plugins are beside it, as [Build] puts them
-	Dir    string // exists; for the configuration, the data and the log
+	Sluice  string // path of the program
+	Plugins string // folder of the plugins; empty: beside the program, as [Build] puts them
+	Dir     string // exists; for the configuration, the data and the log
 
 	Server   string   // more of the section server
 	Ledger   string   // the section ledger
@@ -37,6 +41,7 @@ type Options struct {
 	LogLevel string   // empty: info
 	Auth     string   // one item of the source's auth; empty: a header with APIKey
 	Rest     string   // whole lines: destinations and routes
+	Args     []string // more arguments of sluice serve
 	Env      []string // besides this process's own
 }
 
@@ -49,7 +54,9 @@ type Server struct {
 	URL     string // where webhooks go
 	Admin   string // address
 	UI      string // address of the embedded Temporal's web UI
-	Client  *admin.Client
+	// Temporal is the address of the embedded Temporal.
+	Temporal string
+	Client   *admin.Client
 }
 
 // New writes the configuration. Nothing runs yet: Start starts it.
@@ -64,7 +71,7 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		Config: filepath.Join(dir, "sluice.yaml"), DataDir: filepath.Join(dir, "data"),
-		URL: "http://" + ports[0] + "/webhooks/rootfi", Admin: ports[1], UI: ports[2],
+		URL: "http://" + ports[0] + Path, Admin: ports[1], UI: ports[2], Temporal: ports[3],
 		Client: admin.NewClient(ports[1], ""),
 	}
 	if o.Temporal == "" {
@@ -87,19 +94,22 @@ func New(o Options) (*Server, error) {
 			text += fmt.Sprintf("%s: {%s}\n", name, section)
 		}
 	}
+	if o.Plugins != "" {
+		text += fmt.Sprintf("plugin_dirs: [%q]\n", o.Plugins)
+	}
 	text += fmt.Sprintf("sources:\n  rootfi:\n    type: rootfi\n    auth:\n      - %s\n", o.Auth) + o.Rest
 	if err := os.WriteFile(s.Config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	s.Child = proc.Child{
-		Program: o.Sluice, Args: []string{"serve", "-c", s.Config}, Env: o.Env, Log: filepath.Join(dir, "log"),
+		Program: o.Sluice, Args: append([]string{"serve", "-c", s.Config}, o.Args...), Env: o.Env, Log: filepath.Join(dir, "log"),
 	}
 	return s, nil
 }
 
 // Address is where the endpoint listens.
 func (s *Server) Address() string {
-	return strings.TrimSuffix(strings.TrimPrefix(s.URL, "http://"), "/webhooks/rootfi")
+	return strings.TrimSuffix(strings.TrimPrefix(s.URL, "http://"), Path)
 }
 
 // Up waits until a started server accepts webhooks.

@@ -16,7 +16,7 @@ import (
 // where it belongs.
 func TestConfiguration(t *testing.T) {
 	s, err := harness.New(harness.Options{
-		Dir: t.TempDir(), Server: "max_in_flight: 7", Ledger: "retention: 2h", Temporal: "address: 'temporal.example:7233'",
+		Dir: t.TempDir(), Plugins: "/plugins", Server: "max_in_flight: 7", Ledger: "retention: 2h", Temporal: "address: 'temporal.example:7233'",
 		Dispatch: "max_in_flight: 3", LogLevel: "debug", Auth: "basic: {username: u, password: p}",
 		Rest: "destinations:\n  audit:\n    plugin: file\n    config: {path: x}\nroutes:\n  - name: all\n    to: [audit]\n",
 	})
@@ -31,7 +31,8 @@ func TestConfiguration(t *testing.T) {
 	switch {
 	case c.Server.MaxInFlight != 7, c.Ledger.Retention != 2*time.Hour, c.Temporal.Address != "temporal.example:7233",
 		c.Dispatch.MaxInFlight != 3, c.Log.Level != "debug", len(c.Sources["rootfi"].Auth.Entries) != 1, c.Sources["rootfi"].Auth.Entries[0].Basic == nil, c.DataDir != s.DataDir,
-		c.Destinations["audit"].Plugin != "file", c.Server.Listen != s.Address(), c.Server.Admin != s.Admin:
+		c.Destinations["audit"].Plugin != "file", c.Server.Listen != s.Address(), c.Server.Admin != s.Admin,
+		len(c.PluginDirs) != 1:
 		text, _ := os.ReadFile(s.Config)
 		t.Errorf("a part is missing in\n%s", text)
 	}

@@ -163,6 +163,19 @@ func (s *Server) CreateDatabase(ctx context.Context, name string) (string, error
 	return s.URL(name), nil
 }
 
+// Version is the server's version, such as 17.2.
+func (s *Server) Version(ctx context.Context) (string, error) {
+	c, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close(ctx)
+	var v string
+	err = c.QueryRow(ctx, "SHOW server_version").Scan(&v)
+	v, _, _ = strings.Cut(v, " ") // what the distribution says of itself
+	return v, err
+}
+
 // launch starts the process and waits until it answers.
 func (s *Server) launch(ctx context.Context) error {
 	if err := s.child.Start(); err != nil {

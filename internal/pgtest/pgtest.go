@@ -80,7 +80,7 @@ func running() (*pgserver.Server, error) {
 	if shared.server == nil && shared.err == nil {
 		// Its life is that of the test binary, not of the test that came first.
 		shared.server, shared.err = pgserver.Start(context.Background(), pgserver.Options{
-			Settings: []string{"max_connections=100", "max_wal_size=1GB"},
+			Settings: []string{"max_connections=300", "max_wal_size=1GB"},
 		})
 	}
 	return shared.server, shared.err

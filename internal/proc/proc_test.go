@@ -159,6 +159,10 @@ func TestUsage(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the work", func() bool { return c.LogTail(1) == "done" })
+	machine, err := proc.MachineCPU()
+	if err != nil {
+		t.Fatal(err)
+	}
 	tree, err := proc.UsageOfTree(c.PID())
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +173,9 @@ func TestUsage(t *testing.T) {
 	}
 	if tree.CPU <= alone.CPU || alone.Resident <= 0 {
 		t.Errorf("the tree used %v, its root %v: the work of a child that ended is missing", tree.CPU, alone)
+	}
+	if machine < tree.CPU {
+		t.Errorf("the machine used %v, one of its processes %v", machine, tree.CPU)
 	}
 	if err := c.Kill(); err != nil {
 		t.Fatal(err)

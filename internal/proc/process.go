@@ -98,6 +98,21 @@ func UsageOfTree(pid int) (Usage, error) {
 	return sum, nil
 }
 
+// MachineCPU is what everything on the machine has used of its processors since
+// it started, the kernel included.
+func MachineCPU() (time.Duration, error) {
+	fs, err := procfs.NewDefaultFS()
+	if err != nil {
+		return 0, err
+	}
+	stat, err := fs.Stat()
+	if err != nil {
+		return 0, err
+	}
+	c := stat.CPUTotal
+	return time.Duration((c.User + c.Nice + c.System + c.IRQ + c.SoftIRQ) * float64(time.Second)), nil
+}
+
 func descends(stats map[int]procfs.ProcStat, id, from int) bool {
 	for range len(stats) {
 		stat, ok := stats[id]

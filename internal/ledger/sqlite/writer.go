@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/fault"
 )
 
 // Bounds of one group. A group that takes long keeps everybody waiting.
@@ -181,7 +183,9 @@ func (w *writer) transact(jobs []*job) (n int, err error) {
 		}
 	}
 	if err == nil {
+		fault.Point(fault.BeforeCommit)
 		if _, err = w.conn.exec("COMMIT"); err == nil {
+			fault.Point(fault.AfterCommit)
 			return n, nil
 		}
 		err = fmt.Errorf("commit: %w", err)
