@@ -14,7 +14,8 @@ func nearest(word string, candidates []string) (string, bool) {
 	folded := fold(word)
 	best, bestDistance := "", 1+max(1, len(folded)/3)
 	for _, c := range candidates {
-		if d := distance(folded, fold(c)); d < bestDistance {
+		// Of several that are as near, the first by name: candidates come in any order.
+		if d := distance(folded, fold(c)); d < bestDistance || d == bestDistance && best != "" && c < best {
 			best, bestDistance = c, d
 		}
 	}
