@@ -135,5 +135,6 @@ that has no company passes a filter on companies only if that is ` + "`*`" + `.
 | all other kinds | the event as a whole | the event as a whole |
 
 All routes that match apply. Where several send the same record, change or event to the same destination, the
-first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination.
+first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination. Rows of ` + "`models`" + ` come after
+all routes. [Routing](../routing.md) and [mapping](../mapping.md) explain it with examples.
 `

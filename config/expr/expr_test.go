@@ -2,11 +2,15 @@ package expr_test
 
 import (
 	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/config/expr"
 	"github.com/sluicehq/sluice/internal/event"
+	"pgregory.net/rapid"
 )
 
 func fields(t testing.TB, text string) map[string]json.RawMessage {
@@ -133,4 +137,98 @@ func TestExamplesOfFunctions(t *testing.T) {
 			}
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "rewrite the reference page")
+
+func TestReferenceIsCurrent(t *testing.T) {
+	const page = "../../docs/reference/functions.md"
+	if *update {
+		if err := os.WriteFile(page, expr.Reference(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(page); err != nil || string(got) != string(expr.Reference()) {
+		t.Errorf("%s is not current (%v): go test ./config/expr -update rewrites it", page, err)
+	}
+}
+
+// What the reference page names of CEL is there.
+func TestFunctionsOfCELAreThere(t *testing.T) {
+	for source, want := range map[string]string{
+		`"abc".charAt(1) + "a,b".split(",")[1] + " x ".trim() + "ab".reverse()`: `"bbxba"`,
+		`[3, 1, 3].distinct().size()`:                                           `2`,
+		`[2, 1].sort()`:                                                         `[1,2]`,
+		`[[1], [2]].flatten()`:                                                  `[1,2]`,
+		`[1, 2, 3].slice(1, 3)`:                                                 `[2,3]`,
+		`"%s-%d".format(["a", 3])`:                                              `"a-3"`,
+		`base64.encode(b"hi")`:                                                  `"aGk="`,
+		`"INV-7".matches("^INV-[0-9]+$")`:                                       `true`,
+		`[1, 2].exists_one(x, x > 1)`:                                           `true`,
+		`timestamp("2026-03-09T01:02:03Z").getMonth()`:                          `2`,
+		`string(1.50) + string(7) + string(true)`:                               `"1.507true"`,
+		`int("7") + int(decimal("3"))`:                                          `10`,
+		`"abcabc".lastIndexOf("b") + "ab".indexOf("b")`:                         `5`,
+		`"a".replace("a", "b").upperAscii().substring(0, 1)`:                    `"B"`,
+		`strings.quote("x")`:                                                    `"\"x\""`,
+		`duration("1h") > duration("59m") && type(1) == int`:                    `true`,
+	} {
+		p, err := expr.Compile(source)
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		if got, err := p.JSON(vars(t)); err != nil || string(got) != want {
+			t.Errorf("%s: got %s (%v), want %s", source, got, err, want)
+		}
+	}
+}
+
+// Decimals compute as integers of the smallest unit do.
+func TestDecimalsAreExact(t *testing.T) {
+	sum, err := expr.Compile(`record.a + record.b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	less, err := expr.Compile(`record.a < record.b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.Int64Range(-1e15, 1e15).Draw(t, "a"), rapid.Int64Range(-1e15, 1e15).Draw(t, "b")
+		cents := func(n int64) string {
+			sign := ""
+			if n < 0 {
+				sign, n = "-", -n
+			}
+			return fmt.Sprintf("%s%d.%02d", sign, n/100, n%100)
+		}
+		v := &expr.Vars{Record: expr.NewObject("", map[string]json.RawMessage{"a": json.RawMessage(cents(a)), "b": json.RawMessage(cents(b))})}
+		if got, err := sum.JSON(v); err != nil || string(got) != cents(a+b) {
+			t.Fatalf("%s + %s: got %s, %v", cents(a), cents(b), got, err)
+		}
+		if got, err := less.Bool(v); err != nil || got != (a < b) {
+			t.Fatalf("%s < %s: got %v, %v", cents(a), cents(b), got, err)
+		}
+	})
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, s := range []string{`record.a > 1.5`, `related("X", 1).b`, `[1,2].map(x, x + 1.0)`, `1e400`, `-.5`, `"` + strings.Repeat("(", 300), `{"a": 1}.a`, "a ? b : c"} {
+		f.Add(s, `{"a":1}`)
+	}
+	f.Fuzz(func(t *testing.T, source, record string) {
+		p, err := expr.Compile(source)
+		if err != nil {
+			return
+		}
+		fields := map[string]json.RawMessage{}
+		if json.Unmarshal([]byte(record), &fields) != nil {
+			return
+		}
+		out, err := p.JSON(&expr.Vars{Record: expr.NewObject("INVOICES", fields)})
+		if err == nil && !json.Valid(out) {
+			t.Errorf("%s over %s: %s is no JSON", source, record, out)
+		}
+	})
 }

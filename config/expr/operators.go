@@ -89,7 +89,11 @@ func operatorDecls() []cel.EnvOption {
 		overload("neg", "int", cel.IntType, cel.IntType), overload("neg", "decimal", decimalType, decimalType),
 		cel.SingletonUnaryBinding(func(v ref.Val) ref.Val { return computed("-", types.Int(0), v) })))
 	mapAB := cel.MapType(paramA, types.NewTypeParamType("B"))
-	return append(out,
+	convert := func(function string, to *cel.Type) cel.EnvOption {
+		return cel.Function(function, cel.Overload("decimal_to_"+function, []*cel.Type{decimalType}, to,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(to) })))
+	}
+	return append(out, convert("int", cel.IntType), convert("string", cel.StringType),
 		cel.Function(eachFunction, overload("each", "list", listA, listA), overload("each", "map", mapAB, mapAB),
 			cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
 				if isNull(v) {
