@@ -53,7 +53,7 @@ reproducible: ## the same source in two folders makes the same binaries
 	$(GO) test -C deploy -count=1 -run TestBuildsAreReproducible -v .
 
 sbom: build ## a bill of materials (CycloneDX) for each binary, in bin/sbom
-	scripts/sbom.sh
+	BIN=$(BIN) scripts/sbom.sh
 
 generate: test-deps ## generated code and reference pages
 	scripts/generate.sh

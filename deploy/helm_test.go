@@ -81,26 +81,19 @@ func decode(t *testing.T, manifests map[string]string) release {
 			case " ":
 				continue
 			case "apps/v1 Deployment":
-				r.deployments = append(r.deployments, appsv1.Deployment{})
-				into = &r.deployments[len(r.deployments)-1]
+				into = next(&r.deployments)
 			case "v1 Service":
-				r.services = append(r.services, corev1.Service{})
-				into = &r.services[len(r.services)-1]
+				into = next(&r.services)
 			case "v1 ConfigMap":
-				r.configs = append(r.configs, corev1.ConfigMap{})
-				into = &r.configs[len(r.configs)-1]
+				into = next(&r.configs)
 			case "networking.k8s.io/v1 Ingress":
-				r.ingresses = append(r.ingresses, networkingv1.Ingress{})
-				into = &r.ingresses[len(r.ingresses)-1]
+				into = next(&r.ingresses)
 			case "policy/v1 PodDisruptionBudget":
-				r.budgets = append(r.budgets, policyv1.PodDisruptionBudget{})
-				into = &r.budgets[len(r.budgets)-1]
+				into = next(&r.budgets)
 			case "batch/v1 Job":
-				r.jobs = append(r.jobs, batchv1.Job{})
-				into = &r.jobs[len(r.jobs)-1]
+				into = next(&r.jobs)
 			case "monitoring.coreos.com/v1 ServiceMonitor":
-				r.monitors = append(r.monitors, map[string]any{})
-				into = &r.monitors[len(r.monitors)-1]
+				into = next(&r.monitors)
 			default:
 				t.Fatalf("%s: %s %s is not expected", file, kind.APIVersion, kind.Kind)
 			}
@@ -110,6 +103,12 @@ func decode(t *testing.T, manifests map[string]string) release {
 		}
 	}
 	return r
+}
+
+// next appends an empty element and returns it.
+func next[T any](list *[]T) *T {
+	*list = append(*list, *new(T))
+	return &(*list)[len(*list)-1]
 }
 
 func TestChart(t *testing.T) {

@@ -55,7 +55,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
-		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f),
+		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f), newLedgerCommand(&f),
 		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f),
 		newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -162,6 +164,11 @@ func (p *process) Plugins() []admin.Plugin {
 			Destination: s.Destination, Plugin: s.Plugin, Version: s.Version,
 			State: string(s.State), PID: s.PID, Restarts: s.Restarts,
 		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.conf.Destinations)) {
+		if !p.part.serves(name) {
+			out = append(out, admin.Plugin{Destination: name, Plugin: p.conf.Destinations[name].Plugin, State: admin.StateElsewhere})
+		}
 	}
 	return out
 }

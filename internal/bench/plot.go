@@ -32,7 +32,7 @@ func Plot(r *Results, dir string) error {
 				continue
 			}
 			p := plot.New()
-			p.Title.Text = picture.title
+			p.Title.Text, p.Title.Padding = picture.title, vg.Points(6)
 			p.BackgroundColor = color.White
 			if err := picture.draw(p, result); err != nil {
 				return fmt.Errorf("draw %s: %w", picture.file, err)
@@ -59,7 +59,6 @@ func lines(p *plot.Plot, curves []Curve) error {
 		p.Add(l)
 		p.Legend.Add(c.Name, l)
 	}
-	p.Legend.Top, p.Legend.Left = true, true
 	return nil
 }
 
@@ -77,6 +76,7 @@ func drawLatency(p *plot.Plot, r Result) error {
 
 func drawBurst(p *plot.Plot, r Result) error {
 	p.X.Label.Text, p.Y.Label.Text = "seconds since the first webhook", "webhooks"
+	p.X.Min, p.Y.Min = 0, 0
 	p.Add(plotter.NewGrid())
 	return lines(p, r.Curves)
 }
@@ -87,7 +87,11 @@ func drawAccept(p *plot.Plot, r Result) error {
 	for _, m := range r.Metrics {
 		if m.Unit == "/s" && !strings.Contains(m.Name, "meanwhile") {
 			values = append(values, m.Value)
-			names = append(names, strings.TrimSuffix(m.Group, " connections")+" "+m.Name)
+			connections, how, _ := strings.Cut(m.Group, " connections ")
+			if m.Name != "acknowledged" {
+				how = m.Name
+			}
+			names = append(names, connections+" "+how)
 		}
 	}
 	bars, err := plotter.NewBarChart(values, vg.Points(36))

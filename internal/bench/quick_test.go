@@ -58,7 +58,8 @@ func TestQuickRun(t *testing.T) {
 		t.Errorf("ran %v, want %v", ran, bench.Names())
 	}
 	for _, name := range []string{
-		"accept 32 connections alone", "accept 32 connections baseline", "accept 256 connections alone, p99",
+		"accept 32 connections alone acknowledged", "accept 32 connections alone baseline", "accept 256 connections alone p99",
+		"accept 32 connections while delivering acknowledged",
 		"rates 10/s delivered", "rates 200/s p99", "rates 200/s workflows", "rates 200/s Temporal state transitions",
 		"rates 200/s Temporal history events", "burst  visible",
 		"noop  recognised", "memory with embedded Temporal sluice", "growth  ledger before retention",

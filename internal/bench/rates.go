@@ -70,7 +70,7 @@ func (r *rig) atRate(ctx context.Context, p pace, to *Result) error {
 			return err
 		}
 	}
-	name := fmt.Sprintf("%g/s, ", p.rate)
+	name := figure(p.rate) + "/s, "
 	to.add(name+"delivered", float64(total)/last.Sub(s.begin).Seconds(), "/s")
 	bound := func(what string, q, target float64) {
 		if target > 0 {
@@ -88,8 +88,8 @@ func (r *rig) atRate(ctx context.Context, p pace, to *Result) error {
 	if err := m.book(to, name); err != nil {
 		return err
 	}
-	to.Curves = append(to.Curves, distribution(fmt.Sprintf("%g/s", p.rate), visible))
-	cost, err := costSince(ctx, r.server.Temporal, s.begin)
+	to.Curves = append(to.Curves, distribution(figure(p.rate)+"/s", visible))
+	cost, err := costSince(ctx, r.server.Temporal, r.queue, s.begin)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type rig struct {
 	server *harness.Server
 	url    string // of the destination's database
 	ledger string // of the ledger's database, if it is in PostgreSQL
+	queue  string // task queue of the workflows
 	db     *pgx.Conn
 
 	events, records int64 // numbers that were used
@@ -66,7 +67,7 @@ func (b *bench) watched(ctx context.Context, s setup, do func(r *rig, w *watch) 
 func (b *bench) prepare(ctx context.Context, s setup) (*rig, error) {
 	b.rigs++
 	name := fmt.Sprintf("bench_%d", b.rigs)
-	r := &rig{bench: b, dir: filepath.Join(b.dir, name)}
+	r := &rig{bench: b, dir: filepath.Join(b.dir, name), queue: "sluice"}
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -94,7 +95,8 @@ func (b *bench) prepare(ctx context.Context, s setup) (*rig, error) {
 	}
 	external := o.Temporal == "" && b.o.Temporal != embedded
 	if external {
-		o.Temporal = fmt.Sprintf("address: %q, task_queue: %s-%d", b.o.Temporal, name, os.Getpid())
+		r.queue = fmt.Sprintf("%s-%d", name, os.Getpid())
+		o.Temporal = fmt.Sprintf("address: %q, task_queue: %s", b.o.Temporal, r.queue)
 	}
 	if r.server, err = harness.New(o); err != nil {
 		return nil, err

@@ -16,10 +16,10 @@ type cost struct {
 	workflows, history, transitions int64
 }
 
-// costSince asks Temporal for the workflows that started since a moment, when
+// costSince asks Temporal for the workflows of a task queue that started since a moment, when
 // all of them have ended. Temporal lists a workflow with its cost a moment after
 // it has ended.
-func costSince(ctx context.Context, address string, begin time.Time) (cost, error) {
+func costSince(ctx context.Context, address, queue string, begin time.Time) (cost, error) {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return cost{}, err
@@ -27,7 +27,7 @@ func costSince(ctx context.Context, address string, begin time.Time) (cost, erro
 	defer conn.Close()
 	service := workflowservice.NewWorkflowServiceClient(conn)
 	for deadline := time.Now().Add(time.Minute); ; {
-		c, running, err := sum(ctx, service, begin)
+		c, running, err := sum(ctx, service, fmt.Sprintf("TaskQueue = %q AND StartTime >= %q", queue, begin.UTC().Format(time.RFC3339Nano)))
 		if err != nil {
 			return c, fmt.Errorf("ask Temporal for the cost: %w", err)
 		}
@@ -43,9 +43,9 @@ func costSince(ctx context.Context, address string, begin time.Time) (cost, erro
 	}
 }
 
-func sum(ctx context.Context, service workflowservice.WorkflowServiceClient, begin time.Time) (c cost, running int64, err error) {
+func sum(ctx context.Context, service workflowservice.WorkflowServiceClient, query string) (c cost, running int64, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: "default", PageSize: 1000, Query: fmt.Sprintf("StartTime >= %q", begin.UTC().Format(time.RFC3339Nano)),
+		Namespace: "default", PageSize: 1000, Query: query,
 	}
 	for {
 		page, err := service.ListWorkflowExecutions(ctx, request)

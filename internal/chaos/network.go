@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -37,7 +36,11 @@ func newWire(name, to string) (*wire, error) {
 	return w, nil
 }
 
-func (w *wire) address() string { return w.proxy.Listen }
+func (w *wire) address() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.proxy.Listen
+}
 
 func (w *wire) close() {
 	w.mu.Lock()
@@ -46,7 +49,7 @@ func (w *wire) close() {
 }
 
 // suffer applies a toxic, in both directions, until heal.
-func (w *wire) suffer(ctx context.Context, how string, amount int64) error {
+func (w *wire) suffer(how string, amount int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if how == "down" {
@@ -76,12 +79,13 @@ func (w *wire) suffer(ctx context.Context, how string, amount int64) error {
 	return nil
 }
 
-// heal ends what the wire suffers. Connections that hang are cut, so that what
-// they held up does not come long after.
-func (w *wire) heal(ctx context.Context) error {
+// heal ends what the wire suffers. All connections are cut, so that what they
+// held up does not come long after; a new proxy takes the place of the old one,
+// whose toxics end with it.
+func (w *wire) heal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proxy.Stop()
-	w.proxy.Toxics.ResetToxics(ctx)
+	w.proxy = toxiproxy.NewProxy(proxies(), w.proxy.Name, w.proxy.Listen, w.proxy.Upstream)
 	return w.proxy.Start()
 }

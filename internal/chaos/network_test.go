@@ -34,13 +34,13 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for how, amount := range map[string]int64{"down": 0, "timeout": 100, "reset_peer": 0, "limit_data": 50, "latency": 5000} {
-		if err := w.suffer(t.Context(), how, amount); err != nil {
+		if err := w.suffer(how, amount); err != nil {
 			t.Fatal(err)
 		}
 		if err := get(); err == nil {
 			t.Errorf("%s: the answer came whole and in time", how)
 		}
-		if err := w.heal(t.Context()); err != nil {
+		if err := w.heal(); err != nil {
 			t.Fatal(err)
 		}
 		if err := get(); err != nil {

@@ -32,6 +32,7 @@ type node struct {
 	next     string // the same of the next run
 	pause    time.Duration
 	excused  time.Time // until then it may end by itself: a fault has not left it a choice
+	unborn   time.Time // until then it may fail to start: its ledger is out of reach
 	starts   int
 	stopping bool
 	done     chan struct{} // closed when keep has ended
@@ -63,13 +64,17 @@ func (n *node) keep(fail func(kind, format string, args ...any)) {
 
 		n.watch(exited)
 		n.mu.Lock()
-		expected := n.killed || n.stopping || n.crash != "" && killedBy(n.Result(), syscall.SIGKILL) || time.Now().Before(n.excused)
+		now := time.Now()
+		expected := n.killed || n.stopping || n.crash != "" && killedBy(n.Result(), syscall.SIGKILL) ||
+			now.Before(n.excused) || !n.isUp && now.Before(n.unborn)
 		pause := n.pause
+		if !n.killed && !n.stopping {
+			pause = max(pause, 500*time.Millisecond) // as an init system does
+		}
 		n.pid, n.isUp, n.crash, n.pause = 0, false, "", 0
 		n.mu.Unlock()
 		if !expected {
 			fail("server", "%s ended by itself: %v; the end of its log:\n%s", n.name, n.Result(), n.LogTail(15))
-			pause = time.Second
 		}
 		time.Sleep(pause)
 	}

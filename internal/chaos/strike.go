@@ -72,6 +72,7 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 		sleep(ctx, f.For)
 		return w.cluster.Start()
 	case RestartPostgres:
+		w.keepOut(f.For, w.nodes...)
 		if err := w.postgres.Crash(); err != nil {
 			return err
 		}
@@ -84,6 +85,7 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 	case CutSender:
 		return n.door.during(ctx, f)
 	case CutLedger:
+		w.keepOut(f.For, n)
 		return n.ledger.during(ctx, f)
 	case CutPostgres:
 		return w.database.during(ctx, f)
@@ -100,11 +102,11 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 
 // during lets the wire suffer for the time of a fault.
 func (w *wire) during(ctx context.Context, f Fault) error {
-	if err := w.suffer(ctx, f.How, f.Amount); err != nil {
+	if err := w.suffer(f.How, f.Amount); err != nil {
 		return err
 	}
 	sleep(ctx, f.For)
-	return w.heal(context.WithoutCancel(ctx))
+	return w.heal()
 }
 
 // crashTime is how long a crash point may take to be passed often enough. A

@@ -149,6 +149,15 @@ func TestLogsMayNotPanic(t *testing.T) {
 	wants(t, r, Wrong{wrongPanic, "server-0: panic: runtime error"})
 }
 
+func TestWhatTheDoctorFindsCounts(t *testing.T) {
+	r := reportOf()
+	judgeDoctor(r, "server-0", []byte(`[{"check": "disk", "problem": "5 MiB are free"}]`), nil)
+	wants(t, r)
+	judgeDoctor(r, "server-0", []byte(`[{"check": "counters", "object": "batch 7", "problem": "off"}]`), nil)
+	judgeDoctor(r, "server-1", nil, os.ErrNotExist)
+	wants(t, r, Wrong{wrongLedger, "server-0: sluice doctor: counters: batch 7: off"}, Wrong{wrongLedger, "server-1: sluice doctor: file does not exist"})
+}
+
 func TestAnOrphanIsFound(t *testing.T) {
 	sleepPath, err := exec.LookPath("sleep")
 	if err != nil {

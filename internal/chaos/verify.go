@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -229,9 +230,21 @@ func (w *world) judgeTrail(t *truth) {
 // judgeLedgers lets the command for it look at the ledger of every server.
 func (w *world) judgeLedgers(ctx context.Context) {
 	for _, n := range w.nodes {
-		out, err := exec.CommandContext(ctx, w.o.Sluice, "doctor", "-c", n.Config).CombinedOutput()
-		if err != nil {
-			w.report.fail(wrongLedger, "%s: sluice doctor: %v\n%s", n.name, err, out)
+		// It fails when it finds something: what it prints counts.
+		out, err := exec.CommandContext(ctx, w.o.Sluice, "doctor", "-c", n.Config, "-o", "json").Output()
+		judgeDoctor(w.report, n.name, out, err)
+	}
+}
+
+func judgeDoctor(r *Report, name string, out []byte, err error) {
+	var findings []ledger.Finding
+	if jerr := json.Unmarshal(out, &findings); jerr != nil {
+		r.fail(wrongLedger, "%s: sluice doctor: %v: %s", name, errors.Join(err, jerr), out)
+		return
+	}
+	for _, f := range findings {
+		if f.Check != "disk" { // the file system is small on purpose, to be filled
+			r.fail(wrongLedger, "%s: sluice doctor: %s: %s: %s", name, f.Check, f.Object, f.Problem)
 		}
 	}
 }

@@ -259,6 +259,19 @@ func (w *world) excuse(n *node) {
 	n.excused = time.Now().Add(20 * time.Second)
 }
 
+// keepOut allows servers whose ledger a fault keeps out of reach to fail to start
+// for as long as it lasts, and a little longer.
+func (w *world) keepOut(d time.Duration, nodes ...*node) {
+	if w.o.Ledger != LedgerPostgres {
+		return
+	}
+	for _, n := range nodes {
+		n.mu.Lock()
+		n.unborn = time.Now().Add(d + 15*time.Second)
+		n.mu.Unlock()
+	}
+}
+
 // target is where the sandbox sends: each request to one of the doors.
 func (w *world) target() sandbox.Target {
 	rng := rand.New(rand.NewPCG(w.o.Seed, 0xd005))

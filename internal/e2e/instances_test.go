@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/pgserver"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
@@ -112,6 +113,10 @@ func TestSeparateRoles(t *testing.T) {
 	endpoint.nothingDead(endpoint.drained())
 	endpoint.applied(report.Acks)
 	w.verify(t, sb, nil)
+
+	if got := endpoint.destinations()["pg"].Process; got == nil || got.State != admin.StateElsewhere {
+		t.Errorf("the endpoint says of a destination of another instance: %+v", got)
+	}
 
 	// A pause that one instance sets holds another one, until a third ends it.
 	endpoint.run("destinations", "pause", "pg")

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"testing"
 
@@ -60,28 +59,15 @@ func cleanOfSecrets(t *testing.T, s *server) {
 		"/api/v1/destinations":           "forbidding",
 		"/api/v1/dead-letters?limit=100": "refusing",
 		"/api/v1/events?limit=100":       "leak-first",
-		"/api/v1/records?platform_id=C2": "contacts",
+		"/api/v1/records?platform_id=C2": "C2",
 	} {
 		lacks(t, path, httpGet(t, "http://"+s.admin+path), control, secretMarks)
 	}
-	// What a profile shows are stacks and the command line, never memory.
+	// What a profile shows are stacks, never what is in memory.
 	for path, control := range map[string]string{
-		"/debug/pprof/cmdline": "serve", "/debug/pprof/goroutine?debug=2": "goroutine", "/debug/pprof/heap?debug=1": "heap profile",
+		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=2": "goroutine", "/debug/pprof/heap?debug=1": "heap profile",
 	} {
 		lacks(t, path, httpGet(t, "http://"+s.admin+path), control, marks)
 	}
 	lacks(t, "sluice config show", []byte(s.run("config", "show")), "***", secretMarks)
-	// Nobody is answered with what they sent, or with what the server knows.
-	for _, path := range []string{"/webhooks/" + contents, "/" + querySecret + "?" + contents, "/api/v1/events/rootfi/" + contents, "/api/v1/dead-letters/" + contents} {
-		for _, address := range []string{"http://" + s.admin, s.url[:len(s.url)-len("/webhooks/rootfi")]} {
-			res, err := http.Get(address + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res.Body.Close()
-			if res.StatusCode < 400 {
-				t.Errorf("%s: %s", path, res.Status)
-			}
-		}
-	}
 }

@@ -43,6 +43,9 @@ type Process interface {
 	Configuration
 }
 
+// StateElsewhere is the state of a destination that other instances deliver to.
+const StateElsewhere = "elsewhere"
+
 // Plugin is a destination's plugin process.
 type Plugin struct {
 	Destination string `json:"destination"`

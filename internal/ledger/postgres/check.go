@@ -25,7 +25,7 @@ func OpenChecker(ctx context.Context, o Options) (*Checker, error) {
 	}
 	c, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		return nil, explain(err, "check")
+		return nil, unopened(err, "check")
 	}
 	have, known, err := readVersion(ctx, c)
 	switch {

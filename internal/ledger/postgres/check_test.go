@@ -99,6 +99,18 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+// What tries again by itself later says so; what gives up must not.
+func TestAServerThatIsAwayAtTheStart(t *testing.T) {
+	o := postgres.Options{URL: "postgres://postgres@127.0.0.1:1/none?sslmode=disable"}
+	_, opened := postgres.Open(t.Context(), o)
+	_, checked := postgres.OpenChecker(t.Context(), o)
+	for _, err := range []error{opened, checked} {
+		if err == nil || !strings.Contains(err.Error(), "PostgreSQL does not answer") || !strings.Contains(err.Error(), "then try again)") {
+			t.Errorf("with nobody there: %v", err)
+		}
+	}
+}
+
 func TestCheckNeedsALedger(t *testing.T) {
 	_, err := postgres.OpenChecker(t.Context(), postgres.Options{URL: pgtest.URL(t)})
 	if err == nil || !strings.Contains(err.Error(), "there is no ledger in schema sluice") {

@@ -64,6 +64,15 @@ func explain(err error, operation string, args ...any) error {
 	return fmt.Errorf("ledger: %s: %w", operation, err)
 }
 
+// unopened explains an error of a ledger that is not open yet: nothing tries
+// again by itself.
+func unopened(err error, operation string) error {
+	if isLost(err) {
+		return fmt.Errorf("ledger: %s: PostgreSQL does not answer: %w (check that it runs and can be reached from here, then try again)", operation, err)
+	}
+	return explain(err, operation)
+}
+
 // isLost reports whether there is, or was in the end, no connection.
 func isLost(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -89,10 +89,10 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		return nil, err
 	}
 	if err := migrate(ctx, config.ConnConfig, o.Schema); err != nil {
-		return nil, explain(err, "open")
+		return nil, unopened(err, "open")
 	}
 	if l.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), config); err != nil {
-		return nil, explain(err, "open")
+		return nil, unopened(err, "open")
 	}
 	l.writer = newWriter(l, config.ConnConfig)
 	l.news = newNews(l, config.ConnConfig, o.Schema)
