@@ -279,7 +279,11 @@ func TestWatchTakesOverAMountedDirectory(t *testing.T) {
 	a := app.New(app.Options{File: f, Source: app.Source{Load: load}, Logger: slog.New(slog.NewTextHandler(s.log, nil))})
 	defer run(t, a)()
 	version(2, map[string]string{"10-base.yaml": base + fileTo("one", "two"), "20-routes.yaml": route("all", "two")})
-	s.until("the second version is in force", func() bool { return s.destinations(a)["two"].Process != nil })
+	c := admin.NewClient(a.Admin().String(), "")
+	s.until("the second version is in force", func() bool {
+		got, err := c.Status(t.Context())
+		return err == nil && got.Config.Revision != f.Revision
+	})
 	s.post(a, "x")
 	s.until("delivered", func() bool { return s.destinations(a)["two"].Delivered == 1 })
 	if strings.Contains(s.log.String(), "refused") {
