@@ -8,30 +8,36 @@ export CGO_ENABLED = 0
 export GOFLAGS     = -trimpath
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+# Nothing of the machine, the folder or the time goes into a binary: the same
+# source makes the same bytes (make reproducible).
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+BUILD   := $(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -tags '$(TAGS)'
+BIN     ?= bin
+TAGS    ?=
 PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
 
-.PHONY: help build demo test check race generate bench clean test-deps
+.PHONY: help build demo test check race fuzz reproducible sbom generate bench bench-parts chaos clean test-deps
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## bin/sluice and one binary per plugin in bin/plugins
-	@mkdir -p bin/plugins
-	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice ./cmd/sluice
+build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without Temporal
+	@mkdir -p $(BIN)/plugins
+	$(BUILD) -o $(BIN)/sluice ./cmd/sluice
 	@umask 022; for p in $(PLUGINS); do \
 		echo "build plugin $$p"; \
-		$(GO) build -ldflags '$(LDFLAGS)' -o bin/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
+		$(BUILD) -o $(BIN)/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
 	done
 
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps:
+test-deps: ## install what the tests need: PostgreSQL, a browser, the protobuf compiler
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
 	$(GO) tool gotestsum --format pkgname -- -shuffle=on -count=1 -timeout 20m ./...
+	$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C deploy -json -shuffle=on -count=1 -timeout 20m ./...
 
 check: test-deps ## formatting, static analysis, races, generated files
 	scripts/check.sh
@@ -40,11 +46,34 @@ race: export CGO_ENABLED = 1
 race: ## tests under the race detector, but for those that compile the Temporal server
 	$(GO) tool gotestsum --format pkgname -- -race -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
 
+fuzz: ## every fuzz target for a while; FUZZTIME=10m each takes longer
+	scripts/fuzz.sh
+
+reproducible: ## the same source in two folders makes the same binaries
+	$(GO) test -C deploy -count=1 -run TestBuildsAreReproducible -v .
+
+sbom: build ## a bill of materials (CycloneDX) for each binary, in bin/sbom
+	BIN=$(BIN) scripts/sbom.sh
+
 generate: test-deps ## generated code and reference pages
 	scripts/generate.sh
 
-bench: build ## benchmarks of the single parts
+bench: test-deps build ## benchmarks from outside, see docs/benchmarks.md; BENCH="--run burst"
+	$(GO) build -tags slim -ldflags '$(LDFLAGS)' -o bin/sluice-slim ./cmd/sluice
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/sluice-bench ./cmd/sluice-bench
+	bin/sluice-bench --slim bin/sluice-slim --json bin/benchmarks.json --plots bin/benchmarks $(BENCH)
+
+bench-parts: ## benchmarks of the single parts
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./config/... ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
+
+# LEDGER=postgres is two servers that share it, on an external Temporal.
+SEED     ?= 0
+DURATION ?= 10m
+LEDGER   ?= sqlite
+TEMPORAL ?= $(if $(filter postgres,$(LEDGER)),external,embedded)
+SERVERS  ?= $(if $(filter postgres,$(LEDGER)),2,1)
+chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres TEMPORAL=embedded|external
+	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS)
 
 clean: ## what the targets made
 	rm -rf bin demo

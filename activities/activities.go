@@ -89,6 +89,11 @@ type Destination struct {
 	MaxElapsed      time.Duration
 }
 
+// Pace reserves the next moment for a write to a destination, of so many in a
+// second, and returns how long it is until then. If that is longer than
+// patience, ok is false and nothing is reserved.
+type Pace func(ctx context.Context, destination string, perSecond float64, patience time.Duration) (wait time.Duration, ok bool, err error)
+
 // Activities are registered with the workers. Create them with [New].
 type Activities struct {
 	store    Store
@@ -97,13 +102,14 @@ type Activities struct {
 	passes   Passes
 	settings func() *Settings
 	paused   func(destination string) bool
+	pace     Pace
 	metrics  *Metrics
 	log      *slog.Logger
 
 	flows flows
 }
 
-// Options are what [New] needs; all fields but Paused are required.
+// Options are what [New] needs; all fields but Paused and Pace are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
@@ -113,19 +119,25 @@ type Options struct {
 	// Paused reports whether a destination must not be written to now. Its queue
 	// is not polled then, but an attempt may be under way or on its way here.
 	// nil: none is ever paused.
-	Paused  func(destination string) bool
+	Paused func(destination string) bool
+	// Pace holds the rates of destinations over all instances. nil: this process
+	// is alone and holds them itself.
+	Pace    Pace
 	Metrics *Metrics
 	Logger  *slog.Logger
 }
 
 // New returns the activities.
 func New(o Options) *Activities {
+	if o.Pace == nil {
+		o.Pace = newOwnPace().reserve
+	}
 	if o.Paused == nil {
 		o.Paused = func(string) bool { return false }
 	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
-		settings: o.Settings, paused: o.Paused, metrics: o.Metrics, log: o.Logger,
+		settings: o.Settings, paused: o.Paused, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
 		flows: newFlows(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -57,7 +58,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	if !ok {
 		return DeliverResult{}, gone(in.Destination)
 	}
-	flow := a.flows.get(in.Destination, d.WritesPerSecond)
+	flow := a.flows.get(in.Destination)
 	stopping := activity.GetWorkerStopChannel(ctx)
 	began := time.Now()
 	for range attemptWrites {
@@ -96,7 +97,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			return DeliverResult{}, notDue(in.Destination, claim.OwnLeft, claim.NextDue)
 		}
 
-		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, flow, claim)
+		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, claim)
 		flow.signal()
 		if err != nil {
 			return DeliverResult{}, err
@@ -109,16 +110,17 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.
-func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, flow *flow, claim ledger.Claim) (verdict, error) {
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim) (verdict, error) {
 	// Everything of this claim must be over before its lease is.
 	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
 	defer cancel()
 	var v verdict
 	outcomes, failed := a.writeGroups(ctx, &writing{
-		a: a, name: name, d: d, flow: flow, token: claim.Token, verdict: &v,
+		a: a, name: name, d: d, token: claim.Token, verdict: &v,
 		lastBegin: time.Now().Add(d.claimTime() - d.Timeout),
 	}, settings, claim)
 
+	fault.Point(fault.AfterWrite)
 	// The results must be booked even when the attempt is being cancelled: the
 	// destination has the data.
 	settleCtx, cancelSettle := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
@@ -130,7 +132,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 		return v, fmt.Errorf("deliver to %s: %w", name, failed)
 	}
 	if v.pause != nil {
-		v.pause.Destination, v.pause.Since = name, time.Now()
+		v.pause.Destination, v.pause.Since = name, fault.Now()
 		if err := a.store.Pause(settleCtx, *v.pause); err != nil {
 			return v, fmt.Errorf("pause %s: %w", name, err)
 		}
@@ -183,7 +185,7 @@ func (a *Activities) write(ctx context.Context, name string, d Destination, b de
 
 // book turns fates into outcomes.
 func (a *Activities) book(name string, d Destination, g group, fates []fate) []ledger.Outcome {
-	now := time.Now()
+	now := fault.Now()
 	out := make([]ledger.Outcome, 0, len(g.parts))
 	for i, p := range g.parts {
 		item, r := p.item, fates[i].result

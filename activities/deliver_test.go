@@ -275,7 +275,7 @@ func TestResultsAfterCancellationAreBooked(t *testing.T) {
 		cancel()
 		return delivered(in), nil
 	}
-	if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, b.a.flows.get("d", 0), claim); err != nil {
+	if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, claim); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.pending(batch.ID); n != 0 {

@@ -7,6 +7,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -31,7 +32,7 @@ func expected(failure, message string, after time.Duration) error {
 }
 
 func notDue(name string, waiting int, due time.Time) error {
-	wait := time.Until(due)
+	wait := due.Sub(fault.Now())
 	if due.IsZero() {
 		wait = 0
 	}
@@ -82,7 +83,7 @@ func (v *verdict) observe(results []destination.Result, err error) {
 			v.stop, v.code = true, r.Code
 			until := r.Until
 			if until.IsZero() {
-				until = time.Now().Add(10 * time.Second)
+				until = fault.Now().Add(10 * time.Second)
 			}
 			if v.pause == nil || v.pause.Reason == ledger.PauseThrottled && until.After(v.pause.Until) {
 				v.pause = &ledger.Pause{Reason: ledger.PauseThrottled, Message: r.Message, Until: until}
@@ -106,7 +107,7 @@ func (v *verdict) failure(name string) error {
 	if v.pause != nil {
 		wait := 5 * time.Second
 		if !v.pause.Until.IsZero() {
-			wait = time.Until(v.pause.Until)
+			wait = v.pause.Until.Sub(fault.Now())
 		}
 		return expected(FailurePaused, fmt.Sprintf("%s: paused (%s, %s)", name, v.pause.Reason, code), wait)
 	}

@@ -42,7 +42,6 @@ type writing struct {
 	a         *Activities
 	name      string
 	d         Destination
-	flow      *flow
 	token     ledger.ClaimToken
 	lastBegin time.Time
 	verdict   *verdict
@@ -53,7 +52,7 @@ func (w *writing) call(ctx context.Context, b destination.Batch, backoff time.Du
 	if w.verdict.stop || time.Now().After(w.lastBegin) {
 		return nil, false // what has no outcome is waiting again
 	}
-	if wait := w.flow.limit(ctx, w.lastBegin); wait > 0 {
+	if wait := w.a.limit(ctx, w.name, w.d, w.lastBegin); wait > 0 {
 		w.verdict.stop, w.verdict.limited = true, wait
 		return nil, false
 	}

@@ -9,6 +9,7 @@ import (
 var (
 	nameText   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 	pluginText = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	schemaText = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 	routeText  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	headerText = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 )
@@ -17,6 +18,7 @@ var (
 // formed.
 func (r *report) check(c *Config) {
 	r.checkServer(&c.Server)
+	r.checkLedger(&c.Ledger)
 	r.checkTemporal(&c.Temporal)
 	r.checkSources(c)
 	r.checkDestinations(c)
@@ -35,6 +37,17 @@ func (r *report) checkServer(s *Server) {
 	if r.ok("server", "admin") && r.ok("server", "admin_token") && !isLoopback(s.Admin) && s.AdminToken == "" {
 		r.add([]any{"server", "admin_token"}, "set a long random token, or listen on 127.0.0.1",
 			"is required because admin listens on %s, which is not a loopback address", r.quoted([]any{"server", "admin"}, s.Admin))
+	}
+}
+
+func (r *report) checkLedger(l *Ledger) {
+	at := []any{"ledger", "postgres", "schema"}
+	if l.Postgres == nil || !r.ok(at...) {
+		return
+	}
+	if !schemaText.MatchString(l.Postgres.Schema) || strings.HasPrefix(l.Postgres.Schema, "pg_") {
+		r.add(at, "a lower-case letter, then lower-case letters, digits and _, at most 48, not beginning with pg_",
+			"%s cannot name the ledger's schema", r.quoted(at, l.Postgres.Schema))
 	}
 }
 
@@ -59,7 +72,7 @@ func (r *report) checkTemporal(t *Temporal) {
 		}
 		return
 	}
-	for _, key := range []string{"api_key", "tls", "ui"} {
+	for _, key := range []string{"api_key", "tls", "ui", "versioning"} {
 		if r.has(path(key)...) && r.ok(path(key)...) {
 			r.warn(path(key), "set temporal.address to use a cluster", "has no effect while Temporal runs embedded")
 		}

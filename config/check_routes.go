@@ -210,7 +210,7 @@ func (r *report) checkRouteTo(c *Config, to []string, path []any, used map[strin
 			continue
 		}
 		hint := didYouMean(name, "destinations of this file:", known)
-		if c, ok := nearest(name, known); ok {
+		if c, ok := Nearest(name, known); ok {
 			used[c] = true // a misspelling is not an unused destination as well
 		} else if len(known) == 0 {
 			hint = "add it under destinations"

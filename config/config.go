@@ -19,7 +19,7 @@ import (
 // Config is a whole configuration, defaults filled in.
 type Config struct {
 	Server       Server                 `yaml:"server" doc:"The HTTP side."`
-	DataDir      string                 `yaml:"data_dir" doc:"Directory of the ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
+	DataDir      string                 `yaml:"data_dir" doc:"Directory of the SQLite ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
 	Log          Log                    `yaml:"log" doc:"Logging."`
 	Ledger       Ledger                 `yaml:"ledger" doc:"The durable store of events, records and deliveries."`
 	Temporal     Temporal               `yaml:"temporal" doc:"The Temporal that drives the deliveries."`
@@ -40,6 +40,7 @@ type Server struct {
 	TLS             *TLS          `yaml:"tls" doc:"Serve the webhook endpoint over TLS."`
 	MaxBody         int64         `yaml:"max_body" doc:"Largest request body, compressed or not, in bytes or with a unit (KiB, MiB, GiB)." default:"32MiB" format:"bytes" above:"0"`
 	MaxInFlight     int           `yaml:"max_in_flight" doc:"Requests handled at a time; more are answered 503 with Retry-After." default:"512" min:"1"`
+	MaxConnections  int           `yaml:"max_connections" doc:"Connections open at a time on each listener. With more, those that wait for a request are closed, the oldest first." default:"2048" min:"1"`
 	ReadTimeout     time.Duration `yaml:"read_timeout" doc:"How long a client may take to send a request." default:"30s" above:"0s"`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" doc:"How long a stop waits for requests and deliveries under way." default:"30s" min:"0s"`
 }
@@ -60,17 +61,26 @@ type Log struct {
 type Ledger struct {
 	Retention   time.Duration `yaml:"retention" doc:"How long bodies and finished events are kept. Records, versions and dead letters stay." default:"720h" above:"0s"`
 	DedupWindow time.Duration `yaml:"dedup_window" doc:"How long an identical body counts as a repetition when the payload has no id of its own." default:"15m" min:"0s"`
+	Postgres    *Postgres     `yaml:"postgres" doc:"Keep the ledger in PostgreSQL, which several instances may share. Absent: SQLite in data_dir, for one process."`
+}
+
+// Postgres is a ledger in PostgreSQL.
+type Postgres struct {
+	URL            string `yaml:"url" doc:"Connection string: postgres://user:password@host:5432/database. Name the server itself or a pooler in session mode." required:"true" secret:"true"`
+	Schema         string `yaml:"schema" doc:"Schema of the ledger's tables; created if it is not there." default:"sluice"`
+	MaxConnections int    `yaml:"max_connections" doc:"Connections of one instance at most; two of them are kept for news from other instances and for the acceptance of webhooks." default:"12" min:"4"`
 }
 
 // Temporal says which Temporal drives the deliveries.
 type Temporal struct {
-	Address   string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
-	Namespace string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
-	APIKey    string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
-	TLS       *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
-	UI        string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
-	TaskQueue string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
-	Embedded  Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
+	Address    string       `yaml:"address" doc:"host:port of a Temporal cluster. Absent: Temporal runs embedded." format:"address"`
+	Namespace  string       `yaml:"namespace" doc:"Namespace of the workflows, on the cluster or embedded." default:"default"`
+	APIKey     string       `yaml:"api_key" doc:"API key for the cluster. Implies TLS." secret:"true"`
+	TLS        *TemporalTLS `yaml:"tls" doc:"TLS towards the cluster."`
+	UI         string       `yaml:"ui" doc:"URL of the cluster's web UI, for links. Embedded: found by itself."`
+	TaskQueue  string       `yaml:"task_queue" doc:"Task queue of the workflows." default:"sluice"`
+	Versioning bool         `yaml:"versioning" doc:"Give workflows to the newest version of Sluice that runs (worker deployments), so that a rolling upgrade does not take them back and forth between versions. Needs address." default:"false"`
+	Embedded   Embedded     `yaml:"embedded" doc:"The embedded server; used when there is no address."`
 }
 
 // TemporalTLS is TLS towards a cluster; certificate and key make it mutual.
@@ -99,6 +109,14 @@ type Source struct {
 	Type string `yaml:"type" doc:"Payload format." enum:"rootfi" required:"true"`
 	// Auth is either the scalar "none" or a list of entries that must all pass.
 	Auth SourceAuth `yaml:"auth" doc:"How requests prove where they come from: a list of which all must pass, or the word none."`
+	// RateLimit is nil without a limit.
+	RateLimit *RateLimit `yaml:"rate_limit" doc:"Requests over time, per instance; more are answered 429 with Retry-After. Absent: no limit. RootFi gives a webhook up after three retries, so a limit can lose data."`
+}
+
+// RateLimit bounds authenticated requests over time.
+type RateLimit struct {
+	PerSecond Rate `yaml:"per_second" doc:"Requests per second in the long run." required:"true" above:"0"`
+	Burst     int  `yaml:"burst" doc:"Requests that may come at once; 0 = those of one second." default:"0" min:"0"`
 }
 
 // SourceAuth is a list of checks, or the explicit absence of any.
@@ -160,7 +178,7 @@ type Destination struct {
 	Retry       Retry             `yaml:"retry" doc:"What happens after a failure that may pass."`
 }
 
-// Rate is a number of calls per second.
+// Rate is a number of calls or requests per second.
 type Rate float64
 
 // Retry is the policy after a failure that may pass.

@@ -20,6 +20,7 @@ var env = map[string]string{
 	"ROOTFI_WEBHOOK_KEY": "s3cret-key",
 	"ROOTFI_PASSWORD":    "s3cret-password",
 	"WAREHOUSE_URL":      "postgres://sluice:s3cret@db.example/warehouse",
+	"LEDGER_URL":         "postgres://sluice:s3cret@db.example/ledger",
 	"SIGNING_SECRET":     "s3cret-signing",
 	"CRM_SYNC_URL":       "https://crm.example/hook",
 	"CRM_SYNC_SECRET":    "whsec_c2VjcmV0",

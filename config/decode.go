@@ -131,7 +131,7 @@ func (d *decoder) structure(n *yaml.Node, path []any, v reflect.Value, f field) 
 	}
 	for _, u := range unknowns {
 		hint := ""
-		if c, ok := nearest(u.key.Value, free); ok {
+		if c, ok := Nearest(u.key.Value, free); ok {
 			excused = append(excused, c)
 			d.broken[identity(with(path, c))] = true
 			hint = "did you mean " + c + "?"

@@ -27,6 +27,8 @@ func TestDefaults(t *testing.T) {
 		"server.listen":                    {c.Server.Listen, "127.0.0.1:8080"},
 		"server.max_body":                  {c.Server.MaxBody, int64(32 << 20)},
 		"server.read_timeout":              {c.Server.ReadTimeout, 30 * time.Second},
+		"server.max_connections":           {c.Server.MaxConnections, 2048},
+		"sources.rootfi.rate_limit":        {c.Sources["rootfi"].RateLimit, (*config.RateLimit)(nil)},
 		"server.tls":                       {c.Server.TLS, (*config.TLS)(nil)},
 		"data_dir":                         {c.DataDir, "./data"},
 		"ledger.retention":                 {c.Ledger.Retention, 720 * time.Hour},
@@ -55,6 +57,7 @@ sources:
     auth:
       - hmac: {header: X, secrets: [12345, "${WORD}"], signed: "{id}.{timestamp}.{body}", id_header: I, timestamp_header: T}
       - standard_webhooks: {secrets: [whsec_c2VjcmV0]}
+    rate_limit: {per_second: 2.5, burst: "${NUMBER}"}
 destinations:
   audit:
     plugin: file
@@ -89,6 +92,9 @@ routes:
 	h := c.Sources["rootfi"].Auth.Entries[0].HMAC
 	if h.Secrets[0] != "12345" || h.Secrets[1] != "s3cret-word" || h.Algorithm != "sha256" || h.Tolerance != 5*time.Minute {
 		t.Error("hmac is not what the file says")
+	}
+	if l := c.Sources["rootfi"].RateLimit; l == nil || l.PerSecond != 2.5 || l.Burst != 12 {
+		t.Errorf("rate_limit of the source: %+v", l)
 	}
 	d := c.Destinations["audit"]
 	if d.RateLimit != 0.5 || d.Env["A"] != "s3cret-word" || d.Env["B"] != "007" {

@@ -170,7 +170,7 @@ func checkText(f field, text string) (problem, hint string) {
 			}
 		}
 		hint = "one of " + strings.Join(f.enum, ", ")
-		if c, ok := nearest(text, f.enum); ok {
+		if c, ok := Nearest(text, f.enum); ok {
 			hint = "did you mean " + c + "? " + hint
 		}
 		return "is not known here", hint

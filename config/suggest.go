@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// nearest returns the candidate that word is probably a misspelling of.
-func nearest(word string, candidates []string) (string, bool) {
+// Nearest returns the candidate that word is probably a misspelling of.
+func Nearest(word string, candidates []string) (string, bool) {
 	if len(word) > 64 {
 		return "", false
 	}
@@ -58,7 +58,7 @@ func distance(a, b string) int {
 
 // didYouMean is a hint for a word that is not among the candidates.
 func didYouMean(word, what string, candidates []string) string {
-	if c, ok := nearest(word, candidates); ok {
+	if c, ok := Nearest(word, candidates); ok {
 		return "did you mean " + c + "?"
 	}
 	if len(candidates) == 0 {

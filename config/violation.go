@@ -31,7 +31,7 @@ func violation(k jsonschema.ErrorKind, value any, isReference bool) (problem, hi
 		}
 		hint = "one of " + strings.Join(want, ", ")
 		if text, ok := value.(string); ok && !isReference {
-			if c, ok := nearest(text, want); ok {
+			if c, ok := Nearest(text, want); ok {
 				hint = "did you mean " + c + "? " + hint
 			}
 		}

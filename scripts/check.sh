@@ -12,13 +12,18 @@ fi
 
 step "go mod tidy"
 go mod tidy -diff
+go -C deploy mod tidy -diff
 
 step "go vet"
 go vet ./...
 go vet -tags slim ./cmd/... ./internal/embedded/...
+go vet -tags upgradetest ./workflows/... ./internal/ledger/postgres/...
+go -C deploy vet ./...
 
 step "staticcheck"
 go tool staticcheck ./...
+staticcheck=$(go tool -n staticcheck)
+(cd deploy && "$staticcheck" ./...)
 
 step "workflowcheck"
 go tool workflowcheck -config .workflowcheck.yaml ./workflows/...
@@ -31,6 +36,9 @@ fi
 
 step "race detector"
 make --no-print-directory race
+
+step "fuzz targets"
+scripts/fuzz.sh
 
 step "govulncheck"
 # Needs the vulnerability database on the network. A machine that cannot reach it

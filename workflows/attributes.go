@@ -3,8 +3,6 @@ package workflows
 import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 )
 
 // The search attributes of a workflow. Stored; never rename. SQL visibility
@@ -29,9 +27,4 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 		out[k.GetName()] = k.GetValueType()
 	}
 	return out
-}
-
-// Register adds the workflows to a worker.
-func Register(r worker.WorkflowRegistry) {
-	r.RegisterWorkflowWithOptions(DeliverEvents, workflow.RegisterOptions{Name: DeliverEventsName})
 }

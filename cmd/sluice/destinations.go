@@ -54,7 +54,7 @@ func newDestinationsList(f *shared) *cobra.Command {
 
 func newDestinationsCheck(f *shared) *cobra.Command {
 	return &cobra.Command{
-		Use: "check [NAME…]", Short: "Test credentials and reachability of destinations (all, if none is named)",
+		Use: "check [NAME…]", Short: "Test credentials and reachability of destinations (all of this instance, if none is named)",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			c, err := f.client(cmd.ErrOrStderr())
 			if err != nil {
@@ -66,7 +66,7 @@ func newDestinationsCheck(f *shared) *cobra.Command {
 					return err
 				}
 				for _, d := range list {
-					if d.Process != nil {
+					if d.Process != nil && d.Process.State != admin.StateElsewhere {
 						names = append(names, d.Destination)
 					}
 				}

@@ -48,7 +48,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
-		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f),
+		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f), newLedgerCommand(&f),
 		newConfigCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()
@@ -78,14 +78,14 @@ func (f *shared) read() (*config.File, error) {
 	return file, err
 }
 
-// check reads the configuration and has the plugins look at it too, so that
-// every problem is found in one run.
-func (f *shared) check(ctx context.Context) (*config.File, config.Diagnostics, error) {
+// check reads the configuration and has the plugins of the part look at it too,
+// so that every problem is found in one run.
+func (f *shared) check(ctx context.Context, part app.Part) (*config.File, config.Diagnostics, error) {
 	file, err := f.read()
 	if file == nil {
 		return nil, nil, err
 	}
-	problems := append(file.Diagnostics, app.CheckPlugins(ctx, file)...)
+	problems := append(file.Diagnostics, app.CheckPlugins(ctx, file, part)...)
 	problems.Sort()
 	return file, problems, nil
 }

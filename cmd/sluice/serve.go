@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,10 +14,15 @@ import (
 )
 
 func newServeCommand(f *shared) *cobra.Command {
-	return &cobra.Command{
-		Use: "serve", Short: "Receive webhooks and deliver them, until stopped", Args: exactArgs(0),
+	var part app.Part
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Receive webhooks and deliver them, until stopped",
+		Long: "Receive webhooks and deliver them, until stopped. With a ledger in PostgreSQL and a Temporal cluster, several instances can " +
+			"share the work, each of them all of it or a part: the role endpoint accepts webhooks, dispatcher starts workflows, worker " +
+			"merges and delivers.",
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, problems, err := f.check(cmd.Context())
+			file, problems, err := f.check(cmd.Context(), part)
 			if err != nil {
 				return err
 			}
@@ -25,8 +32,25 @@ func newServeCommand(f *shared) *cobra.Command {
 			if problems.Err() != nil {
 				return errReported
 			}
-			return app.New(app.Options{File: file, Logger: newLogger(file.Config.Log), Version: version}).Run(cmd.Context())
+			if err := part.Check(file.Config); err != nil {
+				return wrongUse(cmd, "%w", err)
+			}
+			rareCollections()
+			return app.New(app.Options{File: file, Logger: newLogger(file.Config.Log), Version: version, Part: part}).Run(cmd.Context())
 		},
+	}
+	cmd.Flags().StringSliceVar(&part.Roles, "roles", nil, "what this instance does: "+strings.Join(app.Roles(), ",")+" (default all)")
+	cmd.Flags().StringSliceVar(&part.Destinations, "destinations", nil, "the destinations that this instance delivers to (default all)")
+	return cmd
+}
+
+// rareCollections lets the heap grow to three times what lives before it is
+// collected. What lives is tens of MiB of caches, and nearly all of what a server
+// allocates is garbage when its event is through: collecting half as often as by
+// Go's default costs memory that is small on any machine. GOGC says otherwise.
+func rareCollections() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/internal/app"
 )
 
 func newValidateCommand(f *shared) *cobra.Command {
 	return &cobra.Command{
 		Use: "validate", Short: "Check the configuration, and every plugin it names, without starting anything", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file, problems, err := f.check(cmd.Context())
+			file, problems, err := f.check(cmd.Context(), app.Part{})
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
-	"github.com/sluicehq/sluice/internal/ledger/sqlite"
+	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
 )
@@ -31,6 +31,8 @@ type Options struct {
 	File    *config.File
 	Logger  *slog.Logger
 	Version string
+	// Part is what this instance does; see [Part.Check].
+	Part Part
 }
 
 // App is one running Sluice.
@@ -39,9 +41,11 @@ type App struct {
 	conf    *config.Config
 	log     *slog.Logger
 	version string
+	part    Part
 
 	metrics    *prometheus.Registry
-	ledger     *sqlite.Ledger
+	ledger     ledger.Ledger
+	shared     ledger.Shared // the same, nil unless several instances may use it
 	host       *host.Host
 	settings   atomic.Pointer[activities.Settings]
 	passes     *dispatch.Passes
@@ -68,7 +72,7 @@ type step struct {
 // New returns an App that has opened nothing yet.
 func New(o Options) *App {
 	return &App{
-		file: o.File, conf: o.File.Config, log: o.Logger, version: o.Version,
+		file: o.File, conf: o.File.Config, log: o.Logger, version: o.Version, part: o.Part,
 		metrics: prometheus.NewRegistry(),
 		fatal:   make(chan error, 1),
 	}
@@ -78,22 +82,23 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.teardown = append(a.teardown, step{name, stop})
 }
 
-// Start opens the ledger, starts the plugins and accepts webhooks. What it
-// started is stopped again if it fails.
+// Start opens the ledger, starts the plugins and accepts webhooks, as far as they
+// are this instance's part. What it started is stopped again if it fails.
 func (a *App) Start(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
-	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-
-	a.ledger, err = sqlite.Open(ctx, sqlite.Options{
-		Dir: a.conf.DataDir, DedupWindow: a.conf.Ledger.DedupWindow, Logger: a.log,
-	})
-	if err != nil {
+	if err := a.part.Check(a.conf); err != nil {
 		return err
 	}
+	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	if a.ledger, err = openLedger(ctx, a.conf, a.log); err != nil {
+		return err
+	}
+	a.shared, _ = a.ledger.(ledger.Shared)
 	a.onStop("ledger", func(context.Context) error { return a.ledger.Close() })
 
 	if err := a.startPlugins(ctx); err != nil {
@@ -105,7 +110,11 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err := a.listen(); err != nil {
 		return err
 	}
-	a.background(ctx, "temporal", a.runTemporal)
+	if a.part.has(RoleDispatcher) || a.part.has(RoleWorker) {
+		a.background(ctx, "temporal", a.runTemporal)
+	} else {
+		a.background(ctx, "pauses", a.followPauses)
+	}
 	a.background(ctx, "retention", a.runRetention)
 	return nil
 }
@@ -141,15 +150,21 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		return fmt.Errorf("read pauses: %w", err)
 	}
 	a.passes = dispatch.NewPasses(a.pauses.Paused)
+	var pace activities.Pace
+	var shared dispatch.Shared
+	if a.shared != nil {
+		pace, shared = a.shared.Pace, a.shared
+	}
 	a.activities = activities.New(activities.Options{
 		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
-		Settings: a.settings.Load, Paused: a.pauses.Paused, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Settings: a.settings.Load, Paused: a.pauses.Paused, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
-		Store: a.ledger,
+		Store:  a.ledger,
+		Shared: shared,
 		Starter: &dispatch.TemporalStarter{
 			Client: a.temporal.client, TaskQueue: a.conf.Temporal.TaskQueue,
-			IDPrefix: a.workflowPrefix(), MaxAttribute: a.maxAttribute(), Logger: a.log,
+			IDPrefix: a.workflowPrefix(), Eager: !a.conf.Temporal.Versioning, Logger: a.log,
 		},
 		Passes: a.passes,
 		Configured: func(destination string) bool {
@@ -204,8 +219,13 @@ func (a *App) fail(err error) {
 	}
 }
 
-// Endpoint is the address that takes webhooks, once started.
-func (a *App) Endpoint() net.Addr { return a.webhooks.addr }
+// Endpoint is the address that takes webhooks, once started. Nil without the role.
+func (a *App) Endpoint() net.Addr {
+	if a.webhooks == nil {
+		return nil
+	}
+	return a.webhooks.addr
+}
 
 // Admin is the address of the admin listener, once started.
 func (a *App) Admin() net.Addr { return a.admin.addr }

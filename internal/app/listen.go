@@ -3,13 +3,16 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/plugins/host"
 )
 
@@ -31,14 +34,17 @@ func (a *App) listen() error {
 	if a.admin, err = a.serve("admin", s.Admin, handler, nil); err != nil {
 		return err
 	}
-
+	if !a.part.has(RoleEndpoint) {
+		a.log.Info("started without the endpoint", "admin", a.admin.addr)
+		return nil
+	}
 	from, err := sources(a.conf)
 	if err != nil {
 		return err
 	}
 	webhooks, err := endpoint.New(endpoint.Options{
 		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
-		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight,
+		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight, Now: fault.Now,
 	})
 	if err != nil {
 		return err
@@ -57,6 +63,7 @@ func (a *App) listen() error {
 func (a *App) serve(setting, address string, h http.Handler, files *endpoint.CertificateFiles) (*server, error) {
 	s, err := endpoint.NewServer(endpoint.ServerOptions{
 		Name: setting, Handler: h, TLS: files, Logger: a.log, ReadTimeout: a.conf.Server.ReadTimeout,
+		MaxConnections: a.conf.Server.MaxConnections,
 	})
 	if err != nil {
 		return nil, err
@@ -86,29 +93,48 @@ type process App
 
 // Ready reports each part's problem, or nothing.
 func (p *process) Ready(ctx context.Context) map[string]string {
-	parts := map[string]string{admin.PartLedger: "", "temporal": "", "plugins": ""}
+	parts := map[string]string{admin.PartLedger: ""}
 	if _, err := p.ledger.Backlog(ctx); err != nil {
 		parts[admin.PartLedger] = "does not answer: see the log"
 		p.log.Error("ask the ledger for readiness", "err", err)
 	}
-	if p.temporal.client() == nil {
-		parts["temporal"] = "not connected yet"
-		if problem := p.temporal.problem.Load(); problem != nil && *problem != "" {
-			parts["temporal"] = *problem
-		}
-	} else if _, err := p.temporal.client().CheckHealth(ctx, nil); err != nil {
-		parts["temporal"] = "does not answer; events wait in the ledger"
+	if p.part.has(RoleDispatcher) || p.part.has(RoleWorker) {
+		parts["temporal"] = p.temporalProblem(ctx)
 	}
-	for _, s := range p.host.Status() {
-		if s.State != host.StateRunning {
-			parts["plugins"] = fmt.Sprintf("destination %s is %s", s.Destination, s.State)
-		}
+	if p.part.has(RoleWorker) {
+		parts["plugins"] = p.pluginProblem()
 	}
 	return parts
 }
 
+func (p *process) temporalProblem(ctx context.Context) string {
+	c := p.temporal.client()
+	if c == nil {
+		if problem := p.temporal.problem.Load(); problem != nil && *problem != "" {
+			return *problem
+		}
+		return "not connected yet"
+	}
+	if _, err := c.CheckHealth(ctx, nil); err != nil {
+		return "does not answer; events wait in the ledger"
+	}
+	return ""
+}
+
+func (p *process) pluginProblem() string {
+	for _, s := range p.host.Status() {
+		if s.State != host.StateRunning {
+			return fmt.Sprintf("destination %s is %s", s.Destination, s.State)
+		}
+	}
+	return ""
+}
+
 // Check tests a destination.
 func (p *process) Check(ctx context.Context, destination string) error {
+	if _, configured := p.conf.Destinations[destination]; configured && !p.part.serves(destination) {
+		return fmt.Errorf("this instance does not deliver to %s: ask one that does", destination)
+	}
 	return checker{p.host}.Check(ctx, destination)
 }
 
@@ -121,6 +147,11 @@ func (p *process) Plugins() []admin.Plugin {
 			State: string(s.State), PID: s.PID, Restarts: s.Restarts,
 		})
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.conf.Destinations)) {
+		if !p.part.serves(name) {
+			out = append(out, admin.Plugin{Destination: name, Plugin: p.conf.Destinations[name].Plugin, State: admin.StateElsewhere})
+		}
+	}
 	return out
 }
 
@@ -130,9 +161,9 @@ func (p *process) Links() admin.Links {
 	if p.conf.Server.TLS != nil {
 		scheme = "https"
 	}
-	out := admin.Links{
-		Version: p.version, Endpoint: fmt.Sprintf("%s://%s/webhooks/", scheme, p.webhooks.addr),
-		Namespace: p.conf.Temporal.Namespace, DataDir: p.conf.DataDir,
+	out := admin.Links{Version: p.version, Namespace: p.conf.Temporal.Namespace, DataDir: p.conf.DataDir}
+	if p.webhooks != nil {
+		out.Endpoint = fmt.Sprintf("%s://%s/webhooks/", scheme, p.webhooks.addr)
 	}
 	if l := p.temporal.current.Load(); l != nil {
 		out.Temporal, out.TemporalUI = l.address, l.ui

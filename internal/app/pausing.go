@@ -4,14 +4,13 @@ import (
 	"context"
 
 	"github.com/sluicehq/sluice/internal/ledger"
-	"github.com/sluicehq/sluice/internal/ledger/sqlite"
 	"github.com/sluicehq/sluice/internal/worker"
 )
 
 // pausing is the ledger for those who pause and resume destinations: once it
 // returns, this process acts on it. Other instances see it in the ledger.
 type pausing struct {
-	*sqlite.Ledger
+	ledger.Ledger
 	pauses *worker.Pauses
 }
 

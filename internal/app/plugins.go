@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,10 +42,10 @@ func PluginDirs(c *config.Config) []string {
 }
 
 // CheckPlugins reports what only the plugins can know about a configuration:
-// whether each exists, starts, and accepts its settings. It starts every plugin
-// for a moment.
-func CheckPlugins(ctx context.Context, f *config.File) config.Diagnostics {
-	names := slices.Sorted(maps.Keys(f.Config.Destinations))
+// whether each exists, starts, and accepts its settings. It starts every plugin of
+// the part for a moment.
+func CheckPlugins(ctx context.Context, f *config.File, part Part) config.Diagnostics {
+	names := part.destinations(f.Config)
 	dirs := PluginDirs(f.Config)
 	found := make([]config.Diagnostics, len(names))
 	var wg sync.WaitGroup
@@ -84,7 +83,8 @@ func checkPlugin(ctx context.Context, f *config.File, dirs []string, name string
 	return f.CheckSettings(name, description.ConfigSchema)
 }
 
-// startPlugins starts one process for each destination. One that cannot be used
+// startPlugins starts one process for each destination that this instance
+// delivers to. One that cannot be used
 // at all, or refuses its settings, keeps Sluice from starting; one that fails for
 // another reason is tried again while events wait.
 func (a *App) startPlugins(ctx context.Context) error {
@@ -93,7 +93,7 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	names := slices.Sorted(maps.Keys(a.conf.Destinations))
+	names := a.part.destinations(a.conf)
 	problems := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
@@ -142,7 +142,7 @@ func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
 	for name, d := range a.conf.Destinations {
 		limits, err := a.host.Describe(ctx, name)
 		if err != nil {
-			a.log.Debug("describe destination", "destination", name, "err", err) // it is being restarted: defaults do
+			a.log.Debug("describe destination", "destination", name, "err", err) // being restarted, or not here: defaults do
 		}
 		records := cmp.Or(limits.MaxBatchRecords, defaultBatchRecords)
 		if d.MaxBatch > 0 {

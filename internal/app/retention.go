@@ -15,7 +15,7 @@ const pruneEvery = time.Hour
 // runRetention removes old events from time to time.
 func (a *App) runRetention(ctx context.Context) {
 	for {
-		if keep := a.conf.Ledger.Retention; keep > 0 {
+		if keep := a.conf.Ledger.Retention; keep > 0 && a.prunes(ctx) {
 			pruned, err := a.ledger.Prune(ctx, time.Now().Add(-keep))
 			switch {
 			case ctx.Err() != nil:
@@ -33,6 +33,21 @@ func (a *App) runRetention(ctx context.Context) {
 	}
 }
 
+// taskPrune names the removal among the tasks of all instances. Stored; never rename.
+const taskPrune = "prune"
+
+// prunes reports whether this instance is the one that removes old events.
+func (a *App) prunes(ctx context.Context) bool {
+	if a.shared == nil {
+		return true
+	}
+	ok, err := a.shared.Lead(ctx, taskPrune, pruneEvery)
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("ask whether to remove old events", "err", err)
+	}
+	return ok
+}
+
 // ledgerCollector reads gauges from the ledger when metrics are asked for.
 type ledgerCollector struct {
 	ledger ledger.Reader
@@ -43,12 +58,13 @@ var (
 	backlogEvents  = prometheus.NewDesc("sluice_backlog_events", "Accepted events that are not merged yet.", nil, nil)
 	backlogSeconds = prometheus.NewDesc("sluice_backlog_age_seconds", "Age of the oldest accepted event that is not merged yet.", nil, nil)
 	deliveries     = prometheus.NewDesc("sluice_deliveries", "Deliveries by state: waiting, delivered or dead.", []string{"destination", "state"}, nil)
-	paused         = prometheus.NewDesc("sluice_destination_paused", "1 while the destination is paused.", []string{"destination"}, nil)
+	lag            = prometheus.NewDesc("sluice_delivery_lag_seconds", "Age of the oldest delivery that waits for the destination.", []string{"destination"}, nil)
+	paused         = prometheus.NewDesc("sluice_destination_paused", "1 while the destination is paused for this reason.", []string{"destination", "reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogEvents, backlogSeconds, deliveries, paused} {
+	for _, d := range []*prometheus.Desc{backlogEvents, backlogSeconds, deliveries, lag, paused} {
 		ch <- d
 	}
 }
@@ -62,15 +78,11 @@ func (c *ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 		c.log.Error("read the backlog for metrics", "err", err)
 		return
 	}
-	age := 0.0
-	if !b.Oldest.IsZero() {
-		age = time.Since(b.Oldest).Seconds()
-	}
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	gauge(backlogEvents, float64(b.Events))
-	gauge(backlogSeconds, age)
+	gauge(backlogSeconds, age(b.Oldest))
 	states, err := c.ledger.DestinationStates(ctx)
 	if err != nil {
 		c.log.Error("count deliveries for metrics", "err", err)
@@ -80,10 +92,21 @@ func (c *ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(deliveries, float64(s.Waiting), s.Destination, "waiting")
 		gauge(deliveries, float64(s.Delivered), s.Destination, "delivered")
 		gauge(deliveries, float64(s.Dead), s.Destination, "dead")
-		isPaused := 0.0
-		if s.Pause != nil {
-			isPaused = 1
+		gauge(lag, age(s.OldestSince), s.Destination)
+		for _, reason := range []string{ledger.PauseOperator, ledger.PauseThrottled, ledger.PauseMisconfigured} {
+			isPaused := 0.0
+			if s.Pause != nil && s.Pause.Reason == reason {
+				isPaused = 1
+			}
+			gauge(paused, isPaused, s.Destination, reason)
 		}
-		gauge(paused, isPaused, s.Destination)
 	}
+}
+
+// age of what began at t, and 0 for what has not begun.
+func age(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t).Seconds())
 }

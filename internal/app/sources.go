@@ -15,6 +15,9 @@ func sources(c *config.Config) (map[string]endpoint.Source, error) {
 	out := make(map[string]endpoint.Source, len(c.Sources))
 	for name, s := range c.Sources {
 		got := endpoint.Source{Parse: rootfi.Parse, Anonymous: s.Auth.None || len(s.Auth.Entries) == 0}
+		if l := s.RateLimit; l != nil {
+			got.RateLimit = endpoint.RateLimit{PerSecond: float64(l.PerSecond), Burst: l.Burst}
+		}
 		for i, e := range s.Auth.Entries {
 			a, err := authenticator(e)
 			if err != nil {

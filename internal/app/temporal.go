@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/embedded"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/workflows"
@@ -50,13 +51,8 @@ func (a *App) startEmbedded(ctx context.Context) (*embedded.Server, error) {
 	return embedded.Start(ctx, embedded.Options{
 		Dir: a.conf.DataDir, Listen: t.Embedded.Listen, UI: t.Embedded.UI, Namespace: t.Namespace,
 		Retention: t.Embedded.Retention, Logger: a.log, SearchAttributes: workflows.SearchAttributes(),
-		DynamicConfig: map[string]any{"frontend.searchAttributesSizeOfValueLimit": embeddedMaxAttribute},
 	})
 }
-
-// embeddedMaxAttribute has room for the ids of all events that a workflow takes
-// by default.
-const embeddedMaxAttribute = 16 << 10
 
 // workflowPrefix sets workflows apart by the task queue, which Sluices in one
 // namespace must not share.
@@ -65,13 +61,6 @@ func (a *App) workflowPrefix() string {
 		return q + ":"
 	}
 	return ""
-}
-
-func (a *App) maxAttribute() int {
-	if a.conf.Temporal.Address == "" {
-		return embeddedMaxAttribute
-	}
-	return dispatch.ClusterMaxAttribute
 }
 
 func (a *App) stopEmbedded(server *embedded.Server) {
@@ -112,28 +101,32 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	// must not end the endpoint: events are accepted and wait.
 	ctx, cancelWork := context.WithCancelCause(ctx)
 	defer cancelWork(nil)
-	workers := worker.New(worker.Options{
-		Client: c, TaskQueue: t.TaskQueue, Activities: a.activities, Destinations: a.queues(),
-		StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { cancelWork(fmt.Errorf("worker: %w", err)) },
-		Logger: a.log,
-	})
-	if err := workers.Start(a.pauses.Paused); err != nil {
-		workers.Stop()
-		return err
+	var workers *worker.Workers
+	if a.part.has(RoleWorker) {
+		workers = worker.New(worker.Options{
+			Client: c, TaskQueue: t.TaskQueue, Version: a.deployment(), Activities: a.activities, Destinations: a.queues(),
+			StopTimeout: a.conf.Server.ShutdownTimeout, OnFatal: func(err error) { cancelWork(fmt.Errorf("worker: %w", err)) },
+			Logger: a.log,
+		})
+		defer workers.Stop()
+		if err := workers.Start(a.pauses.Paused); err != nil {
+			return err
+		}
 	}
-	defer workers.Stop()
 	a.temporal.current.Store(conn)
 	defer a.temporal.current.Store(nil)
 	a.temporal.problem.Store(new(string))
 	a.log.Info("temporal is ready", "address", conn.address, "namespace", t.Namespace, "ui", conn.ui)
 
-	pauses := make(chan struct{})
-	go func() {
-		defer close(pauses)
-		a.pauses.Run(ctx, workers)
-	}()
-	a.dispatcher.Run(ctx)
-	<-pauses
+	var parts sync.WaitGroup
+	parts.Go(func() { a.pauses.Run(ctx, workers) })
+	if workers != nil {
+		parts.Go(func() { workers.KeepCurrent(ctx) })
+	}
+	if a.part.has(RoleDispatcher) {
+		parts.Go(func() { a.dispatcher.Run(ctx) })
+	}
+	parts.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -150,9 +143,29 @@ func connection(t config.Temporal, address string, log *slog.Logger) worker.Conn
 	return c
 }
 
+// deployment is the version that this instance's workflow worker has on a
+// cluster. The embedded server has one worker and needs none.
+func (a *App) deployment() worker.Version {
+	t := a.conf.Temporal
+	if t.Address == "" {
+		return worker.Version{}
+	}
+	v := worker.Version{Deployment: strings.ReplaceAll(t.TaskQueue, ".", "-")}
+	if t.Versioning {
+		v.BuildID = a.version
+	}
+	return v
+}
+
+// followPauses is for an instance without workers, whose admin API shows them.
+func (a *App) followPauses(ctx context.Context) { a.pauses.Run(ctx, (*worker.Workers)(nil)) }
+
 func (a *App) queues() map[string]worker.Queue {
 	out := make(map[string]worker.Queue, len(a.conf.Destinations))
 	for name, d := range a.conf.Destinations {
+		if !a.part.serves(name) {
+			continue
+		}
 		out[name] = worker.Queue{Concurrency: d.Concurrency, WritesPerSecond: float64(d.RateLimit)}
 	}
 	return out

@@ -21,6 +21,7 @@ const module = "github.com/sluicehq/sluice/"
 // way of the data: endpoint, ledger, dispatch, workflows, activities, host.
 var allowed = map[string][]string{
 	"internal/event":  {},
+	"internal/fault":  {},
 	"internal/rootfi": {"internal/event"},
 	"config":          {"config/expr", "config/packs", "internal/event"},
 	"config/expr":     {"internal/event", "internal/rootfi"},
@@ -29,16 +30,16 @@ var allowed = map[string][]string{
 	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
 
 	"internal/ledger":            {"internal/event"},
-	"internal/ledger/sqlite":     {"internal/event", "internal/ledger"},
-	"internal/ledger/postgres":   {"internal/event", "internal/ledger"},
+	"internal/ledger/sqlite":     {"internal/event", "internal/fault", "internal/ledger"},
+	"internal/ledger/postgres":   {"internal/event", "internal/fault", "internal/ledger"},
 	"internal/ledger/ledgertest": {"internal/event", "internal/ledger"},
 	"internal/endpoint":          {"internal/event", "internal/ledger"},
 	"internal/endpoint/admin":    {"internal/event", "internal/ledger"},
 
-	"activities":        {"config/expr", "config/mapping", "config/routing", "internal/event", "internal/ledger", "plugins/destination"},
+	"activities":        {"config/expr", "config/mapping", "config/routing", "internal/event", "internal/fault", "internal/ledger", "plugins/destination"},
 	"workflows":         {"activities"},
-	"internal/dispatch": {"workflows", "internal/event", "internal/ledger"},
-	"internal/worker":   {"workflows", "activities", "internal/ledger"},
+	"internal/dispatch": {"workflows", "internal/event", "internal/fault", "internal/ledger"},
+	"internal/worker":   {"workflows", "activities", "internal/fault", "internal/ledger"},
 	"internal/embedded": {},
 
 	// Plugins see nothing of the server: they are examples for outsiders.
@@ -62,7 +63,7 @@ var allowed = map[string][]string{
 	// The only place that knows all types.
 	"internal/app": {
 		"activities", "config", "config/mapping", "config/routing", "internal/dispatch", "internal/embedded", "internal/endpoint",
-		"internal/endpoint/admin", "internal/event", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
+		"internal/endpoint/admin", "internal/event", "internal/fault", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
 		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
 	},
 	"internal/sandbox": {},
@@ -76,28 +77,46 @@ var allowed = map[string][]string{
 	"internal/arch":   {},
 	"internal/docs":   {},
 	"internal/e2e":    {},
-	"internal/pgtest": {},
+	"internal/pgtest": {"internal/pgserver"},
+
+	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
+	"internal/proc":             {},
+	"internal/cluster":          {"internal/proc"},
+	"internal/cluster/temporal": {"internal/cluster"},
+	"internal/pgserver":         {"internal/proc"},
+	"internal/harness":          {"internal/endpoint/admin", "internal/proc"},
+	"internal/bench":            {"internal/harness", "internal/pgserver", "internal/proc"},
+	"cmd/sluice-bench":          {"internal/bench"},
+	"internal/chaos": {
+		"internal/demo", "internal/endpoint/admin", "internal/fault", "internal/harness", "internal/ledger", "internal/pgserver",
+		"internal/proc", "internal/sandbox",
+	},
+	"cmd/sluice-chaos": {"internal/chaos", "internal/embedded"},
 }
 
 // foreign says, for modules that should not spread, which packages may import
 // what begins with a prefix.
 var foreign = map[string][]string{
 	"go.temporal.io/": {
-		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/embedded", "internal/e2e",
+		"workflows", "activities", "internal/dispatch", "internal/worker", "internal/app", "internal/bench", "internal/embedded",
+		"internal/cluster", "internal/e2e",
 	},
-	"go.temporal.io/server/":    {"internal/embedded"},
-	"github.com/temporalio/":    {"internal/embedded"},
-	"github.com/hashicorp/":     {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
-	"google.golang.org/grpc":    {"internal/embedded", "internal/worker", "plugins/host", "plugins/internal/wire", "plugins/destination/serve", "plugins/destination/destinationpb"},
+	"go.temporal.io/server/": {"internal/embedded", "internal/cluster"},
+	"github.com/temporalio/": {"internal/embedded"},
+	"github.com/hashicorp/":  {"plugins/host", "plugins/internal/wire", "plugins/destination/serve"},
+	"google.golang.org/grpc": {
+		"internal/bench", "internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire",
+		"plugins/destination/serve", "plugins/destination/destinationpb",
+	},
 	"gopkg.in/yaml":             {"config"},
 	"cel.dev/":                  {"config/expr"},
 	"github.com/cockroachdb/":   {"config/expr"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
-	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint"},
-	"modernc.org/":              {"internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/ledger/postgres", "internal/pgtest", "plugins/postgres"},
+	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
+	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",

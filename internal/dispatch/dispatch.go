@@ -28,21 +28,30 @@ type Store interface {
 	Pending(ctx context.Context, batch int64) (map[string]int, error)
 }
 
+// Shared is the part of a ledger of several instances that the dispatcher uses.
+type Shared interface {
+	Lead(ctx context.Context, task string, hold time.Duration) (bool, error)
+	Progress(ctx context.Context, batch int64) (applied bool, waiting map[string]int, err error)
+}
+
 // Options are what [New] needs.
 type Options struct {
-	Store       Store
+	Store Store
+	// Shared is set when other instances use the ledger as well.
+	Shared      Shared
 	Starter     Starter
 	Passes      *Passes
 	Configured  func(destination string) bool // whether a destination is in the configuration
 	Logger      *slog.Logger
 	MaxEvents   int           // per workflow
 	MaxInFlight int           // workflows in their first pass
-	Sweep       time.Duration // how often to look for batches that nobody drives; 0 = 30 s
+	Sweep       time.Duration // how often to look for batches that nobody drives; 0 = 30 s, or 15 s with Shared
 }
 
 // Dispatcher starts workflows. Create it with [New] and call Run.
 type Dispatcher struct {
 	store       Store
+	shared      Shared // nil: this process is alone
 	starter     Starter
 	passes      *Passes
 	configured  func(string) bool
@@ -53,29 +62,40 @@ type Dispatcher struct {
 
 	wake chan struct{} // capacity 1
 
+	watching sync.WaitGroup
+
 	claiming sync.Mutex // held from a claim until it is in started
 
 	mu      sync.Mutex
 	started map[int64]time.Time // batches of this process: zero while it is starting them
+
+	seen map[int64]time.Time // batches of any instance, when this one first saw them open; of the sweeper
 }
 
 // New returns a dispatcher that does nothing yet.
 func New(o Options) *Dispatcher {
 	if o.Sweep == 0 {
 		o.Sweep = 30 * time.Second
+		if o.Shared != nil { // what an instance that died had claimed waits for this
+			o.Sweep = 15 * time.Second
+		}
 	}
 	return &Dispatcher{
-		store: o.Store, starter: o.Starter, passes: o.Passes, configured: o.Configured, log: o.Logger,
+		store: o.Store, shared: o.Shared, starter: o.Starter, passes: o.Passes, configured: o.Configured, log: o.Logger,
 		maxEvents: o.MaxEvents, maxInFlight: o.MaxInFlight, sweepEvery: o.Sweep,
 		wake:    make(chan struct{}, 1),
 		started: make(map[int64]time.Time),
+		seen:    make(map[int64]time.Time),
 	}
 }
 
 // Run dispatches until the context ends.
 func (d *Dispatcher) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer func() {
+		wg.Wait()
+		d.watching.Wait()
+	}()
 	wg.Go(func() { d.sweepLoop(ctx) })
 
 	slots := make(chan struct{}, d.maxInFlight)
@@ -139,9 +159,13 @@ func (d *Dispatcher) claim(ctx context.Context) (ledger.Batch, bool, error) {
 func (d *Dispatcher) drive(ctx context.Context, b ledger.Batch) {
 	passed := d.passes.open(b.ID)
 	defer d.passes.close(b.ID)
-	if d.start(ctx, b) {
-		d.passes.wait(ctx, b.ID, passed)
+	if !d.start(ctx, b) {
+		return
 	}
+	if d.shared != nil {
+		d.watching.Go(func() { d.watch(ctx, b.ID) })
+	}
+	d.passes.wait(ctx, b.ID, passed)
 }
 
 // start reports whether a new workflow runs for the batch.

@@ -11,9 +11,13 @@ import (
 // again nobody waits for it.
 const firstPass = time.Second
 
-// Passes follows workflows through their first pass: the activities report to
-// it, the dispatcher waits on it. Both are in one process; a workflow that
-// another process works on leaves its slot after [firstPass].
+// remembered is how long a pass is kept, only to learn whether a slow
+// destination recovers.
+const remembered = 10 * firstPass
+
+// Passes follows workflows through their first pass: the activities of this
+// process report to it, and those of others are seen in the ledger; the
+// dispatcher waits on it.
 type Passes struct {
 	paused func(destination string) bool
 
@@ -85,6 +89,40 @@ func (p *Passes) Attempted(batch int64, destination string) {
 	p.settle(batch, got)
 }
 
+// follows reports whether there is something to learn about the batch yet.
+func (p *Passes) follows(batch int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passes[batch] != nil
+}
+
+// observed says what the ledger has of a batch that is applied: for these
+// destinations something waits. A destination for which nothing does any more
+// has had its attempt.
+func (p *Passes) observed(batch int64, waiting map[string]int, configured func(destination string) bool) {
+	var left []string
+	for d := range waiting {
+		if configured(d) {
+			left = append(left, d)
+		}
+	}
+	p.Applied(batch, left)
+	p.mu.Lock()
+	got := p.passes[batch]
+	var done []string
+	if got != nil {
+		for d := range got.missing {
+			if waiting[d] == 0 {
+				done = append(done, d)
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, d := range done {
+		p.Attempted(batch, d)
+	}
+}
+
 // settle ends the pass when nothing is missing but slow destinations.
 func (p *Passes) settle(batch int64, got *pass) {
 	for d := range got.missing {
@@ -122,9 +160,8 @@ func (p *Passes) wait(ctx context.Context, batch int64, over <-chan struct{}) {
 	for d := range got.missing {
 		p.slow[d] = true
 	}
-	// Kept a little longer only to learn whether a slow destination recovers.
 	for id, old := range p.passes {
-		if old.applied && time.Since(old.began) > 10*firstPass {
+		if old.applied && time.Since(old.began) > remembered {
 			delete(p.passes, id)
 		}
 	}

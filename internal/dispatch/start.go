@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/workflows"
 )
@@ -38,15 +39,18 @@ type TemporalStarter struct {
 	// IDPrefix sets this Sluice's workflows apart from those of others in the
 	// namespace.
 	IDPrefix string
-	// MaxAttribute is how many bytes one search attribute may have on the server;
-	// 0 = [ClusterMaxAttribute]. Of lists that are longer the first values are
-	// kept.
-	MaxAttribute int
-	Logger       *slog.Logger
+	// Eager asks for the first workflow task with the answer to the start, for a
+	// worker in this process: one round trip less. It takes no account of worker
+	// versions.
+	Eager  bool
+	Logger *slog.Logger
 }
 
-// ClusterMaxAttribute is Temporal's default limit of a search attribute's value.
-const ClusterMaxAttribute = 2 << 10
+// maxAttribute is Temporal's default limit of a search attribute's value. Of
+// lists that are longer the first values are kept. The embedded server could be
+// told to take more, but it indexes every value anew each time a workflow starts,
+// changes and ends: the ids of 500 events made it write megabytes per workflow.
+const maxAttribute = 2 << 10
 
 // errNoConnection is what Start returns until Temporal was reached once.
 var errNoConnection = fmt.Errorf("not connected to temporal yet")
@@ -71,11 +75,9 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		// The first workflow task comes back with the answer when the worker is
-		// in this process: one round trip less.
-		EnableEagerStart:      true,
-		TypedSearchAttributes: attributes(b, cmp.Or(s.MaxAttribute, ClusterMaxAttribute)),
-		StaticSummary:         summary(b),
+		EnableEagerStart:                         s.Eager,
+		TypedSearchAttributes:                    attributes(b, maxAttribute),
+		StaticSummary:                            summary(b),
 	}
 	in := workflows.DeliverInput{Batch: b.ID, Events: len(b.Events)}
 	_, err := c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
@@ -86,6 +88,7 @@ func (s *TemporalStarter) start(ctx context.Context, b ledger.Batch, id string) 
 		o.TypedSearchAttributes, o.StaticSummary = temporal.SearchAttributes{}, ""
 		_, err = c.ExecuteWorkflow(ctx, o, workflows.DeliverEventsName, in)
 	}
+	fault.Point(fault.AfterWorkflow)
 	return err
 }
 

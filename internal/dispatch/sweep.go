@@ -21,9 +21,18 @@ const settleTime = 30 * time.Second
 func (d *Dispatcher) sweepLoop(ctx context.Context) {
 	t := time.NewTicker(d.sweepEvery)
 	defer t.Stop()
-	pages := math.MaxInt // at first everything
-	for cursor := int64(0); ; pages = sweepPages {
-		cursor = d.sweep(ctx, cursor, pages)
+	whole := d.wholeSweeps()
+	for cursor := int64(0); ; {
+		switch {
+		case !d.leads(ctx):
+			cursor, whole = 0, d.wholeSweeps()
+			clear(d.seen)
+		case whole > 0:
+			whole--
+			cursor = d.sweep(ctx, 0, math.MaxInt)
+		default:
+			cursor = d.sweep(ctx, cursor, sweepPages)
+		}
 		select {
 		case <-t.C:
 		case <-d.wake:
@@ -31,6 +40,31 @@ func (d *Dispatcher) sweepLoop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// wholeSweeps is how many looks at the beginning are at everything. Batches that
+// other instances may be at are left alone at the first one.
+func (d *Dispatcher) wholeSweeps() int {
+	if d.shared == nil {
+		return 1
+	}
+	return 2
+}
+
+// taskSweep names the sweeper among the tasks of all instances. Stored; never rename.
+const taskSweep = "sweep"
+
+// leads reports whether this instance is the one that sweeps. All of them would
+// ask Temporal the same questions.
+func (d *Dispatcher) leads(ctx context.Context) bool {
+	if d.shared == nil {
+		return true
+	}
+	ok, err := d.shared.Lead(ctx, taskSweep, 2*d.sweepEvery)
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("ask whether to look for batches that nobody drives", "err", err)
+	}
+	return ok
 }
 
 // sweepPage and sweepPages bound one look. During a long outage of a destination
@@ -42,7 +76,9 @@ const (
 
 // sweep looks at batches above the cursor and returns where the next one goes on.
 func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
+	from := cursor
 	d.forgetSettled()
+	open := make(map[int64]bool)
 	restarted := 0
 	defer func() {
 		if restarted > 0 {
@@ -56,6 +92,7 @@ func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
 			return cursor
 		}
 		for _, b := range batches {
+			open[b.ID] = true
 			ok, err := d.restart(ctx, b)
 			if err != nil {
 				if ctx.Err() == nil {
@@ -71,6 +108,9 @@ func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
 			}
 		}
 		if len(batches) < sweepPage {
+			if from == 0 {
+				maps.DeleteFunc(d.seen, func(id int64, _ time.Time) bool { return !open[id] })
+			}
 			return 0
 		}
 	}
@@ -78,7 +118,7 @@ func (d *Dispatcher) sweep(ctx context.Context, cursor int64, pages int) int64 {
 }
 
 func (d *Dispatcher) restart(ctx context.Context, b ledger.Batch) (bool, error) {
-	if d.driven(b) {
+	if d.driven(b) || d.young(b) {
 		return false, nil
 	}
 	if b.Applied {
@@ -103,6 +143,20 @@ func (d *Dispatcher) driven(b ledger.Batch) bool {
 	defer d.mu.Unlock()
 	at, ok := d.started[b.ID]
 	return ok && (at.IsZero() || time.Since(at) <= settleTime)
+}
+
+// young reports whether another instance may have claimed the batch a moment ago
+// and be about to start it.
+func (d *Dispatcher) young(b ledger.Batch) bool {
+	if d.shared == nil || len(b.Events) == 0 { // what is driven again, nobody but a sweeper starts
+		return false
+	}
+	at, ok := d.seen[b.ID]
+	if !ok {
+		at = time.Now()
+		d.seen[b.ID] = at
+	}
+	return time.Since(at) < d.sweepEvery/2 // it was not there at the look before
 }
 
 func (d *Dispatcher) forgetSettled() {

@@ -24,7 +24,7 @@ func TestMetricsAreListed(t *testing.T) {
 
 func TestSearchAttributesAreListed(t *testing.T) {
 	same(t, "search attributes of docs/operating.md",
-		found(regexp.MustCompile("(?m)^\\| `(Sluice[A-Za-z]+)`"), pageAt(t, "docs/operating.md").text),
+		found(regexp.MustCompile("(?m)^\\| `(Sluice[A-Za-z]+)`"), sections(pageAt(t, "docs/operating.md").text)["The Temporal UI"]),
 		found(attribute, source(t, "workflows")))
 }
 

@@ -1,46 +1,45 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/sluicehq/sluice/internal/embedded"
+	"github.com/sluicehq/sluice/internal/harness"
+	"github.com/sluicehq/sluice/internal/pgtest"
 )
 
-// The environment of a process that plays a Temporal cluster instead of running
-// tests.
-const (
-	clusterDir     = "SLUICE_E2E_CLUSTER_DIR"
-	clusterAddress = "SLUICE_E2E_CLUSTER_ADDRESS"
-)
-
-// serveCluster runs Temporal until it is killed.
-func serveCluster() {
-	_, err := embedded.Start(context.Background(), embedded.Options{
-		Dir: os.Getenv(clusterDir), Listen: os.Getenv(clusterAddress),
-		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	select {}
+// cluster is a Temporal cluster on PostgreSQL.
+type cluster struct {
+	child
+	process *harness.Cluster
+	address string
 }
 
-// newCluster returns a Temporal server in a process of its own, which does not
-// run yet, and knows nothing of Sluice.
-func newCluster(t *testing.T) (c *child, address string) {
+// newCluster returns a cluster that does not run yet, with databases on the
+// tests' server.
+func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	address = freePorts(t, 1)[0]
-	dir := t.TempDir()
-	c = &child{
-		t: t, program: os.Args[0], args: []string{"-test.run=^$"}, log: filepath.Join(dir, "log"),
-		env: []string{clusterDir + "=" + dir, clusterAddress + "=" + address},
+	return newClusterOn(t, pgtest.URL(t))
+}
+
+func newClusterOn(t *testing.T, postgres string) *cluster {
+	t.Helper()
+	program, err := buildCluster()
+	if err != nil {
+		t.Fatal(err)
 	}
+	p, err := harness.NewCluster(program, t.TempDir(), postgres)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{child: child{t: t, Child: &p.Child}, process: p, address: p.Address}
 	t.Cleanup(c.end)
-	return c, address
+	return c
+}
+
+// up starts the cluster and waits until it takes workflows.
+func (c *cluster) up() {
+	c.t.Helper()
+	if err := c.process.Up(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -1,17 +1,18 @@
 package e2e
 
 import (
-	"errors"
+	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/sluicehq/sluice/internal/harness"
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/internal/proc"
 )
 
 var update = flag.Bool("update", false, "keep histories that are not in workflows/testdata yet")
@@ -20,9 +21,6 @@ var update = flag.Bool("update", false, "keep histories that are not in workflow
 var scratch string
 
 func TestMain(m *testing.M) {
-	if os.Getenv(clusterDir) != "" {
-		serveCluster()
-	}
 	os.Exit(run(m))
 }
 
@@ -34,7 +32,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(scratch)
 	code := pgtest.Run(m)
-	if left := processes(func(p process) bool { return strings.HasPrefix(p.program, scratch) }); len(left) > 0 {
+	if left := proc.List(func(p proc.Process) bool { return strings.HasPrefix(p.Program, scratch) }); len(left) > 0 {
 		fmt.Fprintf(os.Stderr, "the tests left processes behind: %v\n", left)
 		code = 1
 	}
@@ -42,33 +40,20 @@ func run(m *testing.M) int {
 }
 
 // binary returns the sluice binary under test, with the plugins beside it. They
-// are built from this tree on first use, so that they are never stale, with the
-// flags of the Makefile, so that the Temporal server is not compiled again.
+// are built from this tree on first use, so that they are never stale.
 func binary(t *testing.T) string {
 	t.Helper()
-	if err := build(); err != nil {
+	path, err := build()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(scratch, "sluice")
+	return path
 }
 
-var build = sync.OnceValue(func() error {
-	mains, err := filepath.Glob("../../plugins/*/main.go")
-	if err != nil || len(mains) == 0 {
-		return fmt.Errorf("find the plugins: %v", err)
-	}
-	targets := map[string]string{filepath.Join(scratch, "sluice"): "../../cmd/sluice"}
-	for _, main := range mains {
-		dir := filepath.Dir(main)
-		targets[filepath.Join(scratch, "plugins", "sluice-destination-"+filepath.Base(dir))] = "../../plugins/" + filepath.Base(dir)
-	}
-	var errs []error
-	for out, pkg := range targets {
-		c := exec.Command("go", "build", "-ldflags", "-s -w -X main.version=e2e", "-o", out, pkg)
-		c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath")
-		if text, err := c.CombinedOutput(); err != nil {
-			errs = append(errs, fmt.Errorf("build %s: %w\n%s", pkg, err, text))
-		}
-	}
-	return errors.Join(errs...)
+var build = sync.OnceValues(func() (string, error) {
+	return harness.Build(context.Background(), filepath.Join("..", ".."), scratch)
+})
+
+var buildCluster = sync.OnceValues(func() (string, error) {
+	return harness.BuildCluster(context.Background(), filepath.Join("..", ".."), scratch)
 })

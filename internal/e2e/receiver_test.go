@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,12 +16,16 @@ import (
 
 // message is what the tests read of what the webhook plugin sends.
 type message struct {
-	ID     string            `json:"id"`
-	Object string            `json:"object"`
-	Key    map[string]string `json:"key"`
+	ID      string            `json:"id"`
+	Object  string            `json:"object"`
+	Key     map[string]string `json:"key"`
+	Version int64             `json:"version"`
 }
 
 func (m message) key() string { return m.Object + "/" + m.Key["_platform_id"] }
+
+// identity is the whole key of the record.
+func (m message) identity() string { return fmt.Sprint(m.Object, m.Key) }
 
 // messages reads a request of the webhook plugin, which carries one or many.
 func messages(body []byte) []message {

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,111 +17,63 @@ import (
 
 	"github.com/sluicehq/sluice/internal/demo"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/harness"
+	"github.com/sluicehq/sluice/internal/proc"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
-const apiKey = "e2e-key"
+const apiKey = harness.APIKey
 
 // setup is what differs between the servers of tests.
 type setup struct {
-	level    string // of the log, default info
-	temporal string // the section's contents, default embedded
-	auth     string // of the source, default a header
-	rest     string // destinations and routes
+	level    string   // of the log, default info
+	temporal string   // the section's contents, default embedded
+	ledger   string   // the section's contents, default SQLite
+	args     []string // more of serve
+	auth     string   // of the source, default a header
+	rest     string   // destinations and routes
 }
 
 // server is a `sluice serve` with a data directory of its own.
 type server struct {
 	child
-	dir, conf  string
-	url, admin string
-	client     *admin.Client
+	process *harness.Server
+	url     string
+	admin   string
+	client  *admin.Client
 }
 
 // newServer writes a configuration. Nothing runs yet.
 func newServer(t *testing.T, o setup) *server {
 	t.Helper()
-	s := &server{dir: t.TempDir()}
-	ports := freePorts(t, 3)
-	s.conf = filepath.Join(s.dir, "sluice.yaml")
-	s.url = "http://" + ports[0] + "/webhooks/rootfi"
-	s.admin = ports[1]
-	s.client = admin.NewClient(s.admin, "")
-	if o.level == "" {
-		o.level = "info"
-	}
-	if o.temporal == "" {
-		o.temporal = fmt.Sprintf("embedded: {listen: '127.0.0.1:0', ui: %q}", ports[2])
-	}
-	if o.auth == "" {
-		o.auth = fmt.Sprintf("- header: {name: api_key, value: %q}", apiKey)
-	}
-	text := fmt.Sprintf(`server: {listen: %q, admin: %q, shutdown_timeout: 10s}
-data_dir: %q
-log: {level: %s}
-temporal: {%s}
-sources:
-  rootfi:
-    type: rootfi
-    auth:
-      %s
-`, ports[0], ports[1], s.dataDir(), o.level, o.temporal, o.auth) + o.rest
-	if err := os.WriteFile(s.conf, []byte(text), 0o600); err != nil {
+	p, err := harness.New(harness.Options{
+		Sluice: binary(t), Dir: t.TempDir(), LogLevel: o.level, Temporal: o.temporal, Ledger: o.ledger, Args: o.args, Auth: o.auth, Rest: o.rest,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.child = child{
-		t: t, program: binary(t), args: []string{"serve", "-c", s.conf}, log: filepath.Join(s.dir, "log"),
-	}
+	s := &server{child: child{t: t, Child: &p.Child}, process: p, url: p.URL, admin: p.Admin, client: p.Client}
 	t.Cleanup(s.end)
 	return s
 }
 
-func (s *server) dataDir() string { return filepath.Join(s.dir, "data") }
-
-// freePorts returns loopback addresses that nobody listens on. They are below
-// the range from which the kernel gives outgoing connections their ports: a
-// server that is started again must find its port free.
-func freePorts(t *testing.T, n int) []string {
+// freePort returns a loopback address that nobody listens on.
+func freePort(t *testing.T) string {
 	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	var out []string
-	for ; len(out) < n; ports.next++ {
-		if ports.next == 0 {
-			ports.next = 20_000 + os.Getpid()%10_000
-		}
-		if ports.next >= 32_000 {
-			ports.next = 20_000
-		}
-		address := fmt.Sprintf("127.0.0.1:%d", ports.next)
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, address)
+	addresses, err := proc.FreePorts(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
-}
-
-var ports struct {
-	sync.Mutex
-	next int
+	return addresses[0]
 }
 
 // up starts the server and waits until it accepts webhooks.
 func (s *server) up() {
 	s.t.Helper()
 	s.start()
-	s.wait("accept webhooks", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimSuffix(s.url, "/webhooks/rootfi"), "http://"))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	if err := s.process.Up(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // ready starts the server and waits until all its parts are well.
@@ -136,20 +85,16 @@ func (s *server) ready() {
 
 func (s *server) awaitReady() {
 	s.t.Helper()
-	s.wait("get ready", func() bool {
-		r, err := s.client.Ready(s.t.Context())
-		return err == nil && r.Status == admin.StatusReady
-	})
+	if err := s.process.Ready(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *server) wait(what string, ok func() bool) {
 	s.t.Helper()
-	eventually(s.t, 90*time.Second, "the server to "+what, func() bool {
-		if !s.running() {
-			s.t.Fatalf("the server ended: %v\n%s", s.result, s.logTail())
-		}
-		return ok()
-	})
+	if err := s.process.Wait(s.t.Context(), what, ok); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *server) target() sandbox.Target {
@@ -267,7 +212,7 @@ func (s *server) accept(body string) {
 // run runs a sub-command against this server's configuration.
 func (s *server) run(args ...string) string {
 	s.t.Helper()
-	out, err := exec.CommandContext(s.t.Context(), s.program, append(args, "-c", s.conf)...).CombinedOutput()
+	out, err := exec.CommandContext(s.t.Context(), s.Program, append(args, "-c", s.process.Config)...).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("sluice %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -279,7 +224,7 @@ func (s *server) integrity() {
 	s.t.Helper()
 	s.stop()
 	for _, name := range []string{"events.db", "state.db"} {
-		path := filepath.Join(s.dataDir(), "ledger", name)
+		path := filepath.Join(s.process.DataDir, "ledger", name)
 		if _, err := os.Stat(path); err != nil {
 			s.t.Fatal(err)
 		}

@@ -18,9 +18,9 @@ import (
 // time, and delivered when it is there.
 func TestTemporalAway(t *testing.T) {
 	t.Parallel()
-	cluster, address := newCluster(t)
+	cluster := newCluster(t)
 	w := newTrio(t)
-	s := newServer(t, setup{temporal: fmt.Sprintf("address: %q", address), rest: w.config()})
+	s := newServer(t, setup{temporal: fmt.Sprintf("address: %q", cluster.address), rest: w.config()})
 
 	// Sluice comes up first.
 	s.up()
@@ -52,11 +52,8 @@ func TestTemporalAway(t *testing.T) {
 	sb := sandbox.New(o)
 	before := perform(t, sb, s.target(), sandbox.PhaseInitial).wait()
 
-	cluster.start()
+	cluster.up()
 	eventually(t, time.Minute, "sluice setup", func() bool {
-		if !cluster.running() {
-			t.Fatalf("the cluster ended: %v\n%s", cluster.result, cluster.logTail())
-		}
 		return getJSON(t, "http://"+s.admin+"/readyz", &r) == http.StatusOK && strings.Contains(r.Parts["temporal"], "run sluice setup")
 	})
 	if out := s.run("setup"); !strings.Contains(out, "SluiceEventIds") {
@@ -88,7 +85,7 @@ func TestTemporalAway(t *testing.T) {
 	if during := count() - killed; during < total/4 {
 		t.Errorf("%d of %d events were acknowledged while Temporal was away", during, total)
 	}
-	cluster.start()
+	cluster.up()
 	report := show.wait()
 
 	s.awaitReady()
@@ -140,7 +137,7 @@ routes:
 		t.Fatalf("%d deliveries wait for pg, and %d for hook", paused, failing)
 	}
 	s.stop()
-	remove(t, filepath.Join(s.dataDir(), "temporal*.db*"))
+	remove(t, filepath.Join(s.process.DataDir, "temporal*.db*"))
 	door.open.Store(true)
 	s.ready()
 	eventually(t, time.Minute, "the webhook destination", func() bool {

@@ -106,6 +106,10 @@ func sqliteConfig(file string, run int64) *config.SQL {
 			"synchronous":  "normal",
 			"busy_timeout": "10000",
 			"cache_size":   "-16384",
+			// Pages that are written again and again reach the file once per so many
+			// of the log, and so do the only fsyncs that there are.
+			"wal_autocheckpoint": "8000",
+			"journal_size_limit": "67108864",
 			// Not a pragma that SQLite knows, so that it does nothing there. The
 			// plugin keeps connections by these settings and never closes them: a
 			// second start in the same process must not get one to a file that

@@ -28,13 +28,14 @@ type database struct {
 	file    string // name in the data directory
 	schema  string // directory in Temporal's assets
 	version string // that this build of Temporal wants
+	sparse  string // table whose indexes shall leave out nulls
 }
 
 // Two files: SQLite has one writer for each, and what the visibility store
 // writes after the fact must not hold up the histories.
 var (
 	mainDatabase       = database{file: "temporal.db", schema: "sqlite/v3/temporal", version: sqlite.Version}
-	visibilityDatabase = database{file: "temporal-visibility.db", schema: "sqlite/v3/visibility", version: sqlite.VisibilityVersion}
+	visibilityDatabase = database{file: "temporal-visibility.db", schema: "sqlite/v3/visibility", version: sqlite.VisibilityVersion, sparse: "executions_visibility"}
 )
 
 // migrate creates the schema in a new file or brings an older one up to date,
@@ -70,9 +71,7 @@ func (d database) migrate(ctx context.Context, file string) error {
 		return fmt.Errorf("temporal: %s was not made by Sluice: move it away, Sluice makes a new one and delivers what is open again", file)
 	case have > want:
 		return fmt.Errorf("temporal: %s has schema 0.%d, this Sluice knows 0.%d: use the newer Sluice that wrote it, or move the file away, Sluice makes a new one and delivers what is open again", file, have, want)
-	case have == want:
-		return nil
-	default:
+	case have < want:
 		if scripts, err = d.upgrades(have); err != nil {
 			return fmt.Errorf("temporal: upgrade %s from schema 0.%d: %w", file, have, err)
 		}
@@ -80,6 +79,11 @@ func (d database) migrate(ctx context.Context, file string) error {
 	for _, s := range scripts {
 		if err := run(ctx, tx, s); err != nil {
 			return fmt.Errorf("temporal: %s: apply %s: %w", file, s, err)
+		}
+	}
+	if d.sparse != "" {
+		if err := thinOut(ctx, tx, d.sparse); err != nil {
+			return fmt.Errorf("temporal: %s: indexes: %w", file, err)
 		}
 	}
 	if _, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(want)); err != nil {
@@ -144,6 +148,40 @@ func run(ctx context.Context, tx *sql.Tx, script string) error {
 	defer f.Close()
 	statements, err := persistence.LoadAndSplitQueryFromReaders([]io.Reader{f})
 	if err != nil {
+		return err
+	}
+	for _, s := range statements {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// thinOut makes the table's indexes leave out rows that have null in the column
+// they are for. Temporal has an index for each search attribute that there could
+// be, more than sixty, and writes a workflow three times: nearly all of them are
+// for attributes that nobody has, and each one cost a page per write. A search
+// for a value finds a partial index as good as a whole one. The names stay, for
+// Temporal's own upgrades.
+func thinOut(ctx context.Context, tx *sql.Tx, table string) error {
+	rows, err := tx.QueryContext(ctx, `SELECT m.name, m.sql, i.name FROM sqlite_master m
+		JOIN pragma_index_info(m.name) i ON i.seqno = 1
+		JOIN pragma_table_xinfo(m.tbl_name) c ON c.name = i.name AND c."notnull" = 0
+		WHERE m.type = 'index' AND m.tbl_name = ? AND m.sql NOT LIKE '% WHERE %'`, table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var statements []string
+	for rows.Next() {
+		var name, create, column string
+		if err := rows.Scan(&name, &create, &column); err != nil {
+			return err
+		}
+		statements = append(statements, "DROP INDEX "+name, create+" WHERE "+column+" IS NOT NULL")
+	}
+	if err := rows.Err(); err != nil {
 		return err
 	}
 	for _, s := range statements {

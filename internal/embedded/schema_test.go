@@ -56,6 +56,37 @@ func TestMigrateRefuses(t *testing.T) {
 	}
 }
 
+// Rows without a value must not be in the index for it, also in a file that was
+// made before; a search for a value must still find by the index.
+func TestMigrateThinsOutIndexes(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "v.db")
+	for range 2 { // a new file, then one that has Temporal's own index back
+		if err := visibilityDatabase.migrate(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+		var whole, partial int
+		if err := open(t, file).QueryRowContext(t.Context(), `SELECT count(*) FILTER (WHERE name = 'by_keyword_01' AND sql NOT LIKE '% WHERE Keyword01 IS NOT NULL'),
+			count(*) FILTER (WHERE sql LIKE '% IS NOT NULL') FROM sqlite_master WHERE type = 'index'`).Scan(&whole, &partial); err != nil {
+			t.Fatal(err)
+		}
+		if whole != 0 || partial < 40 {
+			t.Errorf("%d whole indexes for the keyword, %d partial ones", whole, partial)
+		}
+		execute(t, file, "DROP INDEX by_keyword_01", "CREATE INDEX by_keyword_01 ON executions_visibility (namespace_id, Keyword01, start_time)")
+	}
+	if err := visibilityDatabase.migrate(t.Context(), file); err != nil {
+		t.Fatal(err)
+	}
+	var id, parent, unused int
+	var plan string
+	err := open(t, file).QueryRowContext(t.Context(), `EXPLAIN QUERY PLAN SELECT * FROM executions_visibility
+		WHERE namespace_id = ? AND Keyword01 = ? AND TemporalNamespaceDivision IS NULL`, "n", "k").Scan(&id, &parent, &unused, &plan)
+	if err != nil || !strings.Contains(plan, "by_keyword_01") {
+		t.Errorf("plan %q, %v", plan, err)
+	}
+}
+
 func open(t *testing.T, file string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+uri(file))

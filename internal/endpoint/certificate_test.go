@@ -20,6 +20,9 @@ import (
 	"time"
 )
 
+// WritePair is for the tests outside of this package.
+var WritePair = writePair
+
 // writePair makes a self-signed certificate and writes it to the files, with
 // times that no two calls share.
 func writePair(t *testing.T, files CertificateFiles, serial int64) *x509.Certificate {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -67,6 +68,8 @@ type Source struct {
 	// Options.MaxInFlight for a single source, three quarters of it for each of
 	// several, so that no source shuts out the others.
 	MaxInFlight int
+	// RateLimit bounds the requests over time. Default: no limit.
+	RateLimit RateLimit
 }
 
 // Endpoint is the webhook endpoint. It has no goroutines of its own.
@@ -89,6 +92,7 @@ type source struct {
 	challenge string
 	parse     func(source string, body []byte, received time.Time) (event.Event, error)
 	slots     slots
+	rate      *rate.Limiter // nil: no limit
 }
 
 // New checks the options and builds the endpoint.
@@ -151,6 +155,10 @@ func (e *Endpoint) addSource(name string, s Source, count int) error {
 	case len(s.Authenticate) > 0 && s.Anonymous:
 		return errors.New("it has authentication and is anonymous as well")
 	}
+	limiter, err := s.RateLimit.limiter()
+	if err != nil {
+		return err
+	}
 	limit := int64(s.MaxInFlight)
 	if limit == 0 {
 		limit = e.slots.max
@@ -158,7 +166,7 @@ func (e *Endpoint) addSource(name string, s Source, count int) error {
 			limit = max(1, limit*3/4)
 		}
 	}
-	src := &source{name: name, checks: s.Authenticate, parse: s.Parse, slots: slots{max: limit}}
+	src := &source{name: name, checks: s.Authenticate, parse: s.Parse, slots: slots{max: limit}, rate: limiter}
 	for _, check := range s.Authenticate {
 		if check == nil {
 			return errors.New("an authenticator is missing")
@@ -168,7 +176,7 @@ func (e *Endpoint) addSource(name string, s Source, count int) error {
 		}
 	}
 	e.sources[name] = src
-	e.metrics.announce(name)
+	e.metrics.announce(name, limiter != nil)
 	return nil
 }
 
@@ -201,6 +209,12 @@ func (e *Endpoint) receive(w http.ResponseWriter, r *http.Request, params httpro
 		return
 	}
 	defer e.recover(r.Context(), w, name)
+	// Without a length that everybody agrees on, a proxy in front may see the end
+	// of this request elsewhere (a request with both a length and chunks comes here
+	// as chunked): what follows must not be taken for another request.
+	if r.ProtoMajor == 1 && r.ContentLength <= 0 {
+		w.Header().Set("Connection", "close")
+	}
 	if err := e.accept(w, r, src, started); err != nil {
 		p, ok := errors.AsType[*problem](err)
 		if !ok {
@@ -254,6 +268,9 @@ func (e *Endpoint) accept(w http.ResponseWriter, r *http.Request, src *source, s
 		if err := check.CheckBody(r.Header, body, started); err != nil {
 			return problemUntrusted.because(err)
 		}
+	}
+	if wait := tooSoon(src.rate, started); wait > 0 {
+		return problemTooFast.after(wait)
 	}
 	ev, err := src.parse(src.name, body, started)
 	if err != nil {

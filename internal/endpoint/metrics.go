@@ -67,12 +67,15 @@ func register[C prometheus.Collector](r prometheus.Registerer, collector *C) err
 
 // announce makes the series of a source before their first event: a rate over a
 // series that appears with its first value misses that value.
-func (m *metrics) announce(source string) {
+func (m *metrics) announce(source string, limited bool) {
 	for _, kind := range event.Kinds {
 		m.acceptedTotal.WithLabelValues(source, string(kind))
 	}
 	m.duplicateTotal.WithLabelValues(source)
 	m.rejected.WithLabelValues(source, problemUntrusted.code)
+	if limited {
+		m.rejected.WithLabelValues(source, problemTooFast.code)
+	}
 	m.seconds.WithLabelValues(source)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/sluicehq/sluice/internal/ledger"
 )
@@ -41,6 +42,13 @@ func (p *problem) because(err error) *problem {
 	return &q
 }
 
+// after returns the problem with a time to come again.
+func (p *problem) after(wait time.Duration) *problem {
+	q := *p
+	q.retryAfter = int((wait + time.Second - 1) / time.Second)
+	return &q
+}
+
 var (
 	problemMethod = &problem{status: http.StatusMethodNotAllowed, code: "method_not_allowed",
 		message: "send webhooks with POST", level: slog.LevelDebug, close: true}
@@ -66,6 +74,8 @@ var (
 		message: "the body is not JSON", level: slog.LevelWarn}
 	problemSourceBusy = &problem{status: http.StatusTooManyRequests, code: "source_overloaded",
 		message: "too many requests of this source at a time", retryAfter: 1, level: slog.LevelWarn}
+	problemTooFast = &problem{status: http.StatusTooManyRequests, code: "rate_limited",
+		message: "too many requests of this source over time", level: slog.LevelWarn}
 	problemBusy = &problem{status: http.StatusServiceUnavailable, code: "overloaded",
 		message: "too many requests at a time", retryAfter: 1, level: slog.LevelWarn}
 	problemMemory = &problem{status: http.StatusServiceUnavailable, code: "overloaded",

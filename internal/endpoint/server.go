@@ -23,6 +23,8 @@ type ServerOptions struct {
 	// WriteTimeout is how long a request may take from its header to the end of its
 	// answer. Default: ReadTimeout and 45s on top.
 	WriteTimeout time.Duration
+	// MaxConnections bounds the open connections. Default 2048.
+	MaxConnections int
 }
 
 // Server is an HTTP server with limits against slow and greedy clients. It is
@@ -37,6 +39,9 @@ type Server struct {
 
 // maxHeader is far above what any sender of webhooks needs.
 const maxHeader = 64 << 10
+
+// DefaultMaxConnections is the default of ServerOptions.MaxConnections.
+const DefaultMaxConnections = 2048
 
 // NewServer loads the certificate, if there is one, and starts nothing.
 func NewServer(o ServerOptions) (*Server, error) {
@@ -55,6 +60,9 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if o.WriteTimeout <= 0 {
 		o.WriteTimeout = o.ReadTimeout + appendTimeout + 15*time.Second
 	}
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
 	s := &Server{
 		name: o.Name,
 		http: &http.Server{
@@ -64,6 +72,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 			WriteTimeout:      o.WriteTimeout,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
+			ConnState:         newConnections(o.MaxConnections, o.Name, o.Logger, time.Now).changed,
 			// What it has to say (failed handshakes, mostly) is the clients' doing.
 			ErrorLog: slog.NewLogLogger(o.Logger.With("server", o.Name).Handler(), slog.LevelDebug),
 		},

@@ -65,7 +65,11 @@ func (r *Record) Visible() map[string]json.RawMessage {
 }
 
 func (r *Record) visible(f Field, deleted bool) json.RawMessage {
-	if deleted || r.Live(f) {
+	return visible(f, deleted, r.Tombstone)
+}
+
+func visible(f Field, deleted bool, tombstone Stamp) json.RawMessage {
+	if deleted || f.Stamp.After(tombstone) {
 		return f.Value
 	}
 	return null
@@ -91,11 +95,10 @@ func (r *Record) ChangedSince(version int64) []string {
 // Invariant 2: order does not matter.
 func (r *Record) Merge(changes ...Change) bool {
 	wasNew := r.Version == 0
-	wasDeleted := r.Deleted()
-	before := make(map[string]json.RawMessage, len(r.Fields))
-	for name, f := range r.Fields {
-		before[name] = r.visible(f, wasDeleted)
-	}
+	wasDeleted, oldTombstone := r.Deleted(), r.Tombstone
+	// What destinations were told of the fields that changes may have altered;
+	// nil for a field that is new. Most changes repeat most values.
+	var before map[string]json.RawMessage
 	if r.Fields == nil {
 		r.Fields = make(map[string]Field)
 	}
@@ -110,23 +113,48 @@ func (r *Record) Merge(changes ...Change) bool {
 		}
 		// A DELETE may carry fields as well: the last values of what it buries.
 		for name, value := range c.Fields {
-			if f, ok := r.Fields[name]; !ok || c.Stamp.After(f.Stamp) {
-				r.Fields[name] = Field{Value: value, Stamp: c.Stamp, Version: f.Version}
+			f, ok := r.Fields[name]
+			if ok && !c.Stamp.After(f.Stamp) {
+				continue
 			}
+			if _, noted := before[name]; !noted && !wasNew {
+				var old json.RawMessage
+				if ok {
+					old = visible(f, wasDeleted, oldTombstone)
+				}
+				if old == nil || !bytes.Equal(old, value) {
+					if before == nil {
+						before = make(map[string]json.RawMessage)
+					}
+					before[name] = old
+				}
+			}
+			r.Fields[name] = Field{Value: value, Stamp: c.Stamp, Version: f.Version}
 		}
 	}
 
 	deleted := r.Deleted()
 	changed := wasNew && len(changes) > 0 || deleted != wasDeleted
 	next := r.Version + 1
-	for name, f := range r.Fields {
-		old, known := before[name]
-		if known && bytes.Equal(old, r.visible(f, deleted)) {
-			continue
+	compare := func(name string, f Field, old json.RawMessage) {
+		if old == nil || !bytes.Equal(old, r.visible(f, deleted)) {
+			f.Version = next
+			r.Fields[name] = f
+			changed = true
 		}
-		f.Version = next
-		r.Fields[name] = f
-		changed = true
+	}
+	if wasNew || deleted != wasDeleted || r.Tombstone != oldTombstone {
+		for name, f := range r.Fields {
+			old, noted := before[name]
+			if !noted && !wasNew {
+				old = visible(f, wasDeleted, oldTombstone)
+			}
+			compare(name, f, old)
+		}
+	} else {
+		for name, old := range before {
+			compare(name, r.Fields[name], old)
+		}
 	}
 	if changed {
 		r.Version = next

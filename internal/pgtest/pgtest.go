@@ -8,21 +8,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/sluicehq/sluice/internal/pgserver"
 )
 
 // shared is the server of this test binary.
 var shared struct {
 	sync.Mutex
 	allowed   bool // Main was called, so that somebody stops the server
-	server    *server
+	server    *pgserver.Server
 	err       error
 	databases atomic.Int64
 }
@@ -52,7 +50,7 @@ func Stop() error {
 	if shared.server == nil {
 		return nil
 	}
-	err := shared.server.stop()
+	err := shared.server.Stop()
 	shared.server = nil
 	return err
 }
@@ -66,47 +64,24 @@ func URL(t testing.TB) string {
 		t.Fatalf("pgtest: %v", err)
 	}
 	name := fmt.Sprintf("test_%d", shared.databases.Add(1))
-	if err := createDatabase(t.Context(), s.url("postgres"), name); err != nil {
-		t.Fatalf("pgtest: create database: %v\n%s", err, s.logTail())
+	url, err := s.CreateDatabase(t.Context(), name)
+	if err != nil {
+		t.Fatalf("pgtest: %v\n%s", err, s.LogTail())
 	}
-	return s.url(name)
+	return url
 }
 
-func running() (*server, error) {
+func running() (*pgserver.Server, error) {
 	shared.Lock()
 	defer shared.Unlock()
 	if !shared.allowed {
 		return nil, errors.New("call pgtest.Main from TestMain, so that the server stops")
 	}
 	if shared.server == nil && shared.err == nil {
-		shared.server, shared.err = start()
+		// Its life is that of the test binary, not of the test that came first.
+		shared.server, shared.err = pgserver.Start(context.Background(), pgserver.Options{
+			Settings: []string{"max_connections=300", "max_wal_size=1GB"},
+		})
 	}
 	return shared.server, shared.err
-}
-
-func createDatabase(ctx context.Context, admin, name string) error {
-	c, err := pgx.Connect(ctx, admin)
-	if err != nil {
-		return err
-	}
-	_, err = c.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0")
-	return errors.Join(err, c.Close(ctx))
-}
-
-func (s *server) url(database string) string {
-	u := url.URL{
-		Scheme: "postgres", User: url.User(superuser), Host: fmt.Sprintf("127.0.0.1:%d", s.port),
-		Path: database, RawQuery: "sslmode=disable",
-	}
-	return u.String()
-}
-
-// logTail returns the end of the server's log, for messages of failed tests.
-func (s *server) logTail() string {
-	b, err := os.ReadFile(s.logFile())
-	if err != nil {
-		return ""
-	}
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }

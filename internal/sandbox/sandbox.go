@@ -68,9 +68,15 @@ func (s *Sandbox) Counts() []Count { return s.truth().totals() }
 // ExpectedWithout is the state of every record if the events with these ids
 // never arrive, for instance because their delivery was given up.
 func (s *Sandbox) ExpectedWithout(ids ...string) []Record {
+	return s.ExpectedOf(func(ev *Event) bool { return !slices.Contains(ids, ev.ID) })
+}
+
+// ExpectedOf is the state of every record if only the events that arrived are
+// told.
+func (s *Sandbox) ExpectedOf(arrived func(*Event) bool) []Record {
 	t := newTruth()
 	for ev := range s.Events() {
-		if !slices.Contains(ids, ev.ID) {
+		if arrived(ev) {
 			t.apply(ev)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 )
 
@@ -149,9 +150,9 @@ func (p *Pauses) over(ctx context.Context, pause ledger.Pause) bool {
 	case ledger.PauseMisconfigured:
 		return p.probe(ctx, pause.Destination)
 	case ledger.PauseOperator:
-		return !pause.Until.IsZero() && time.Now().After(pause.Until)
+		return !pause.Until.IsZero() && fault.Now().After(pause.Until)
 	default:
-		return time.Now().After(pause.Until)
+		return fault.Now().After(pause.Until)
 	}
 }
 

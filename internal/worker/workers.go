@@ -11,6 +11,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/sluicehq/sluice/activities"
@@ -27,6 +28,7 @@ type Queue struct {
 type Options struct {
 	Client       client.Client
 	TaskQueue    string // of workflows
+	Version      Version
 	Activities   *activities.Activities
 	Destinations map[string]Queue
 	StopTimeout  time.Duration // how long a stop waits for activities
@@ -58,14 +60,22 @@ func New(o Options) *Workers {
 		LocalActivityWorkerOnly:                true,
 		MaxConcurrentWorkflowTaskPollers:       4,
 		DisableRegistrationAliasing:            true,
+		Interceptors:                           []interceptor.WorkerInterceptor{&panicGuard{log: o.Logger}},
 		MaxConcurrentWorkflowTaskExecutionSize: 100,
+		DeploymentOptions:                      o.Version.options(),
 	})
 	workflows.Register(w.main)
 	w.main.RegisterActivityWithOptions(o.Activities.Apply, activity.RegisterOptions{Name: "Apply"})
 	return w
 }
 
-func (w *Workers) names() []string { return slices.Sorted(maps.Keys(w.o.Destinations)) }
+// names are those of the destinations. A process may have no workers at all.
+func (w *Workers) names() []string {
+	if w == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(w.o.Destinations))
+}
 
 // Start begins to poll, for all destinations but those that are paused.
 func (w *Workers) Start(paused func(destination string) bool) error {
@@ -99,6 +109,7 @@ func (w *Workers) Resume(name string) error {
 		MaxConcurrentActivityTaskPollers:   min(2, q.Concurrency),
 		TaskQueueActivitiesPerSecond:       q.WritesPerSecond,
 		DisableRegistrationAliasing:        true,
+		Interceptors:                       []interceptor.WorkerInterceptor{&panicGuard{log: w.o.Logger}},
 	})
 	got.RegisterActivityWithOptions(w.o.Activities.Deliver, activity.RegisterOptions{Name: "Deliver"})
 	if err := got.Start(); err != nil {

@@ -19,7 +19,8 @@ const maxLogLine = 64 << 10
 
 // lineLogger makes one log entry of each line that is written to it. A JSON
 // object in hclog's form keeps its level and attributes; other lines count as
-// level plain, and as errors from the first line of a Go panic on.
+// level plain, and as errors from the first line of a Go panic on. What the panic
+// says is left out: it may quote the record that a plugin could not take.
 type lineLogger struct {
 	log   *slog.Logger
 	plain slog.Level
@@ -27,7 +28,8 @@ type lineLogger struct {
 
 	mu      sync.Mutex
 	line    []byte
-	panicky bool
+	panicky bool // after the first line of a panic
+	quoting bool // within what the panic says
 	ended   bool
 }
 
@@ -68,19 +70,39 @@ func (l *lineLogger) emit(line []byte) {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return
 	}
-	if level, msg, attrs, ok := parseEntry(line); ok {
+	if level, msg, attrs, ok := parseEntry(line); ok && !l.quoting {
 		l.log.LogAttrs(context.Background(), min(level, l.most), msg, attrs...)
 		return
 	}
-	text := string(line)
-	if strings.HasPrefix(text, "panic: ") || strings.HasPrefix(text, "fatal error: ") {
-		l.panicky = true
+	text, ok := l.withoutQuote(string(line))
+	if !ok {
+		return
 	}
 	level := l.plain
 	if l.panicky {
 		level = slog.LevelError
 	}
 	l.log.LogAttrs(context.Background(), min(level, l.most), text)
+}
+
+// withoutQuote follows the output of a Go process that ends by a panic, and
+// replaces the panic's value, which may have several lines. Only what Go's
+// runtime says is kept.
+func (l *lineLogger) withoutQuote(text string) (string, bool) {
+	switch {
+	case strings.HasPrefix(text, "panic: "):
+		l.panicky, l.quoting = true, true
+		if !strings.HasPrefix(text, "panic: runtime error: ") {
+			text = "panic: (what it says is not logged, it may quote records)"
+		}
+	case strings.HasPrefix(text, "panic in "), strings.HasPrefix(text, "fatal error: "):
+		l.panicky = true
+	case l.quoting && strings.HasPrefix(text, "goroutine "):
+		l.quoting = false
+	case l.quoting && !strings.HasPrefix(text, "[signal "):
+		return "", false
+	}
+	return text, true
 }
 
 // parseEntry reads a line of hclog's JSON form.

@@ -76,7 +76,7 @@ func (r *redactor) quote(body []byte) string {
 		}
 		return c
 	}, strings.ToValidUTF8(r.clean(string(body)), "\uFFFD"))
-	text = strings.Join(strings.Fields(text), " ")
+	text = r.clean(strings.Join(strings.Fields(text), " ")) // once more: a line may have broken within a secret
 	if len(text) > maxQuote {
 		text = strings.ToValidUTF8(text[:maxQuote-3], "") + "…"
 	}

@@ -42,6 +42,9 @@ type Process interface {
 	Wake()
 }
 
+// StateElsewhere is the state of a destination that other instances deliver to.
+const StateElsewhere = "elsewhere"
+
 // Plugin is a destination's plugin process.
 type Plugin struct {
 	Destination string `json:"destination"`

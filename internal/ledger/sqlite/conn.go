@@ -21,7 +21,12 @@ type conn struct {
 }
 
 func dial(file string, pragmas ...string) (*conn, error) {
-	raw, err := (&sqlite.Driver{}).Open(fileURL(file))
+	return dialURL(fileURL(file), pragmas...)
+}
+
+// dialURL takes SQLite's options in the name, such as mode=ro.
+func dialURL(name string, pragmas ...string) (*conn, error) {
+	raw, err := (&sqlite.Driver{}).Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func (l *Ledger) appendOnce(c *conn, ev *event.Event, id string) (ledger.Appende
 	found, err := c.one(context.Background(), `SELECT seq FROM events WHERE source = ? AND event_id = ?`,
 		func(r row) { out.Seq = r.int(0) }, ev.Source, id)
 	if err == nil && !found {
-		err = fmt.Errorf("event is neither new nor stored: check the ledger with sqlite3's integrity_check")
+		err = fmt.Errorf("event is neither new nor stored: stop sluice and run sluice doctor")
 	}
 	return out, err
 }

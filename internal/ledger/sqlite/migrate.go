@@ -23,7 +23,7 @@ func migrate(ctx context.Context, name, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
-	dir, err := fs.Sub(migrations, "migrations/"+name)
+	dir, err := steps(name)
 	if err != nil {
 		return err
 	}
@@ -42,4 +42,27 @@ func migrate(ctx context.Context, name, file string) (err error) {
 		return fmt.Errorf("migrate %s: %w", file, err)
 	}
 	return nil
+}
+
+// steps are the migrations of one file.
+func steps(name string) (fs.FS, error) { return fs.Sub(migrations, "migrations/"+name) }
+
+// newest is the schema version that this program writes.
+func newest(name string) (version int64, err error) {
+	dir, err := steps(name)
+	if err != nil {
+		return 0, err
+	}
+	files, err := fs.Glob(dir, "*.sql")
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range files {
+		v, err := goose.NumericComponent(file)
+		if err != nil {
+			return 0, err
+		}
+		version = max(version, v)
+	}
+	return version, nil
 }

@@ -54,5 +54,8 @@ func TestDeliveriesOfMissingEventsAreGivenUp(t *testing.T) {
 	if err != nil || len(letters) != 2 || letters[0].Code != "event_missing" || letters[0].EventSeq != 2 {
 		t.Errorf("dead letters %+v, %v", letters, err)
 	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	checkFiles(t, dir)
 }

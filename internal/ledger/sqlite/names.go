@@ -100,7 +100,7 @@ func (n *names) name(ctx context.Context, c *conn, id int64) (string, error) {
 func nameOf(ctx context.Context, c *conn, id int64) (name string, err error) {
 	found, err := c.one(ctx, `SELECT name FROM names WHERE id = ?`, func(r row) { name = r.text(0) }, id)
 	if err == nil && !found {
-		err = fmt.Errorf("name %d is missing: check the ledger with sqlite3's integrity_check", id)
+		err = fmt.Errorf("name %d is missing: stop sluice and run sluice doctor", id)
 	}
 	return name, err
 }
@@ -117,7 +117,7 @@ func (n *names) key(ctx context.Context, c *conn, scope int64, platformID string
 			return event.RecordKey{}, err
 		}
 		if !found {
-			return event.RecordKey{}, fmt.Errorf("scope %d is missing: check the ledger with sqlite3's integrity_check", scope)
+			return event.RecordKey{}, fmt.Errorf("scope %d is missing: stop sluice and run sluice doctor", scope)
 		}
 		n.scopes.Store(scope, v)
 	}

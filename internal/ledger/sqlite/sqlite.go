@@ -12,6 +12,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type Options struct {
 	DedupWindow time.Duration
 	Logger      *slog.Logger
 	Now         func() time.Time // nil = time.Now
+
+	frames int64 // 0 = checkpointFrames
 }
 
 // Ledger implements [ledger.Ledger]. Its methods may be called concurrently.
@@ -65,7 +68,10 @@ type Ledger struct {
 type file struct {
 	*writer
 	*pool
-	path string
+	path   string
+	frames int64 // see checkpointFrames
+
+	checkpointer sync.WaitGroup
 }
 
 // Open opens the ledger in the data directory, creates it if it is not there,
@@ -80,6 +86,7 @@ func Open(ctx context.Context, o Options) (l *Ledger, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.frames = cmp.Or(o.frames, checkpointFrames)
 	l = &Ledger{window: o.DedupWindow, log: o.Logger, now: o.Now, signal: make(chan struct{}, 1)}
 	dir := filepath.Join(o.Dir, "ledger")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -88,9 +95,9 @@ func Open(ctx context.Context, o Options) (l *Ledger, err error) {
 	if l.lock, err = lockDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("ledger: open: %w", err)
 	}
-	l.events, err = openFile(ctx, dir, "events", 16<<10, l.accept.forget)
+	l.events, err = l.openFile(ctx, dir, "events", 16<<10, o.frames, l.accept.forget)
 	if err == nil {
-		l.state, err = openFile(ctx, dir, "state", 64<<10, l.ids.forget)
+		l.state, err = l.openFile(ctx, dir, "state", 64<<10, o.frames, l.ids.forget)
 	}
 	if err != nil {
 		return nil, errors.Join(explain(err, "open %s", o.Dir), l.Close())
@@ -101,7 +108,7 @@ func Open(ctx context.Context, o Options) (l *Ledger, err error) {
 // readers is how many connections read each file.
 const readers = 4
 
-func openFile(ctx context.Context, dir, name string, cacheKiB int, forget func()) (*file, error) {
+func (l *Ledger) openFile(ctx context.Context, dir, name string, cacheKiB int, frames int64, forget func()) (*file, error) {
 	path := filepath.Join(dir, name+".db")
 	if err := migrate(ctx, name, path); err != nil {
 		return nil, err
@@ -111,7 +118,7 @@ func openFile(ctx context.Context, dir, name string, cacheKiB int, forget func()
 		"synchronous=FULL",
 		"temp_store=MEMORY",
 		fmt.Sprintf("cache_size=-%d", cacheKiB),
-		"wal_autocheckpoint=4000",
+		"wal_autocheckpoint=0", // see checkpoints
 		"journal_size_limit=67108864",
 	)
 	if err != nil {
@@ -123,8 +130,19 @@ func openFile(ctx context.Context, dir, name string, cacheKiB int, forget func()
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	f := &file{writer: newWriter(w, forget), pool: r, path: path}
+	// It writes the file when the log is moved; what it moves is synced first.
+	c, err := dial(path, "busy_timeout=10000", "synchronous=FULL", "cache_size=-1024")
+	if err != nil {
+		return nil, errors.Join(err, r.close(), w.close())
+	}
+	f := &file{writer: newWriter(w, forget), pool: r, path: path, frames: frames}
 	go f.loop() // ends in close
+	f.checkpointer.Go(func() {
+		f.checkpoints(c, l.log)
+		if err := c.close(); err != nil {
+			l.log.Warn("close the ledger", "file", path, "err", err)
+		}
+	})
 	return f, nil
 }
 
@@ -134,6 +152,7 @@ func (f *file) close() error {
 		return nil
 	}
 	f.writer.close()
+	f.checkpointer.Wait()
 	err := f.pool.close()
 	cerr := f.conn.query(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)", func(row) error { return nil })
 	return explain(errors.Join(err, cerr, f.conn.close()), "close %s", f.path)

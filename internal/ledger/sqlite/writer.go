@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/fault"
 )
 
 // Bounds of one group. A group that takes long keeps everybody waiting.
@@ -16,6 +18,7 @@ const (
 	maxGroup      = 512
 	maxGroupBytes = 8 << 20
 	maxGroupTime  = 50 * time.Millisecond
+	maxLinger     = time.Millisecond
 )
 
 var errClosed = errors.New("the ledger is closed")
@@ -32,6 +35,8 @@ type writer struct {
 	// forget is called after a rollback: whatever was remembered of the
 	// transaction never happened.
 	forget func()
+	// committed is sent to, without blocking, after each commit.
+	committed chan struct{} // capacity 1
 }
 
 // job is work for a writer. It may be run again after a rollback, so run must
@@ -52,7 +57,7 @@ const (
 
 func newWriter(c *conn, forget func()) *writer {
 	return &writer{
-		conn: c, forget: forget,
+		conn: c, forget: forget, committed: make(chan struct{}, 1),
 		queue: make(chan *job, queueLength), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -95,6 +100,10 @@ func (w *writer) do(ctx context.Context, j *job) error {
 func (w *writer) loop() {
 	defer close(w.done)
 	var group []*job
+	last := 0 // jobs in the last group
+	var linger time.Duration
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		var j *job
 		select {
@@ -106,27 +115,40 @@ func (w *writer) loop() {
 				return
 			}
 		}
-		// Those who were answered a moment ago get a turn to come back: fewer
-		// and larger transactions.
-		runtime.Gosched()
-		group = w.gather(append(group[:0], j))
+		// Those who were answered a moment ago get a little time to come back:
+		// fewer and larger transactions. It is short against a commit, and nobody
+		// waits for company that was not there the last time.
+		timer.Reset(linger)
+		group = w.gather(append(group[:0], j), last, timer.C)
+		last = len(group)
+		start := time.Now()
 		w.write(group)
 		clear(group)
+		linger = min(time.Since(start)/4, maxLinger)
 	}
 }
 
-// gather takes what else waits. A plain job ends the group: it comes last and
-// is run by itself.
-func (w *writer) gather(group []*job) []*job {
+// gather takes what else waits, and up to a number of jobs waits for them until
+// it is late. A plain job ends the group: it comes last and is run by itself.
+func (w *writer) gather(group []*job, want int, late <-chan time.Time) []*job {
 	size := group[0].size
 	for len(group) < maxGroup && size < maxGroupBytes && !group[len(group)-1].plain {
+		var j *job
 		select {
-		case j := <-w.queue:
-			size += j.size
-			group = append(group, j)
+		case j = <-w.queue:
 		default:
-			return group
+			if len(group) >= want {
+				return group
+			}
+			select {
+			case j = <-w.queue:
+			case <-late:
+				want = 0
+				continue
+			}
 		}
+		size += j.size
+		group = append(group, j)
 	}
 	return group
 }
@@ -181,7 +203,13 @@ func (w *writer) transact(jobs []*job) (n int, err error) {
 		}
 	}
 	if err == nil {
+		fault.Point(fault.BeforeCommit)
 		if _, err = w.conn.exec("COMMIT"); err == nil {
+			fault.Point(fault.AfterCommit)
+			select {
+			case w.committed <- struct{}{}:
+			default:
+			}
 			return n, nil
 		}
 		err = fmt.Errorf("commit: %w", err)

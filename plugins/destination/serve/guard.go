@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 	"sync"
 
@@ -48,12 +49,17 @@ func (g *guard) call(ctx context.Context, name string, f func(context.Context) e
 	return g.recover(name, func() error { return f(ctx) })
 }
 
-// recover turns a panic of f into a Failure. Value and stack go to standard
-// error and not into the Failure, since a panic's value may quote anything.
+// recover turns a panic of f into a Failure. The stack goes to standard error. A
+// panic's value may quote anything, so it goes nowhere but when it comes from Go
+// itself; its type has to do.
 func (g *guard) recover(name string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			fmt.Fprintf(g.stderr, "panic: in %s: %v\n%s", name, v, debug.Stack())
+			what := fmt.Sprintf("%T", v)
+			if e, ok := v.(runtime.Error); ok {
+				what = e.Error()
+			}
+			fmt.Fprintf(g.stderr, "panic in %s: %s\n%s", name, what, debug.Stack())
 			err = &destination.Failure{
 				Kind: destination.Retry,
 				Code: destination.CodePanic,

@@ -45,12 +45,39 @@ func TestPanicIsAFailure(t *testing.T) {
 		if !ok || f.Kind != destination.Retry || f.Code != destination.CodePanic {
 			t.Errorf("%s: %v", name, err)
 		}
-		if !strings.Contains(stderr.String(), "panic: in "+name) {
+		if !strings.Contains(stderr.String(), "panic in "+name) {
 			t.Errorf("%s is not in the log: %s", name, stderr.String())
 		}
 	}
 	if !strings.Contains(stderr.String(), "guard_test.go") {
 		t.Error("the stack is not in the log")
+	}
+}
+
+// Contents of records must not come into logs by way of a panic, and a mistake
+// must be found all the same.
+func TestPanicDoesNotQuote(t *testing.T) {
+	for name, tt := range map[string]struct {
+		panics func()
+		want   string
+	}{
+		"text":    {func() { panic("cannot take 4111111111111111") }, "panic in write: string\n"},
+		"error":   {func() { panic(errors.New("cannot take 4111111111111111")) }, "panic in write: *errors.errorString\n"},
+		"runtime": {func() { _ = []int{}[len(t.Name())] }, "panic in write: runtime error: index out of range"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			g := newGuard(&author{write: func(context.Context) ([]destination.Result, error) {
+				tt.panics()
+				return nil, nil
+			}}, &stderr)
+			if _, err := g.Write(t.Context(), destination.Batch{}); err == nil || strings.Contains(err.Error(), "4111") {
+				t.Errorf("err = %v", err)
+			}
+			if s := stderr.String(); !strings.HasPrefix(s, tt.want) || strings.Contains(s, "4111") {
+				t.Errorf("logged %s", s)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,2 @@
+-- Run once, when the data directory of PostgreSQL is made.
+CREATE DATABASE warehouse OWNER sluice;

@@ -1,0 +1,91 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+
+	"github.com/sluicehq/sluice/internal/proc"
+)
+
+// wire is a connection that can be made to suffer: everything that it carries
+// passes a TCP proxy in this process.
+type wire struct {
+	mu    sync.Mutex
+	proxy *toxiproxy.Proxy
+}
+
+var proxies = sync.OnceValue(func() *toxiproxy.ApiServer {
+	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+})
+
+// newWire listens on a free port and leads to the address. Call close.
+func newWire(name, to string) (*wire, error) {
+	address, err := proc.FreePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{proxy: toxiproxy.NewProxy(proxies(), name, address[0], to)}
+	if err := w.proxy.Start(); err != nil {
+		return nil, fmt.Errorf("proxy of %s: %w", name, err)
+	}
+	return w, nil
+}
+
+func (w *wire) address() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.proxy.Listen
+}
+
+func (w *wire) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.proxy.Stop()
+}
+
+// suffer applies a toxic, in both directions, until heal.
+func (w *wire) suffer(how string, amount int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if how == "down" {
+		w.proxy.Stop()
+		return nil
+	}
+	attributes := map[string]int64{}
+	switch how {
+	case "latency":
+		attributes["latency"], attributes["jitter"] = amount, amount/2
+	case "timeout", "reset_peer":
+		attributes["timeout"] = amount
+	case "limit_data":
+		attributes["bytes"] = amount
+	case "slicer":
+		attributes["average_size"], attributes["size_variation"], attributes["delay"] = amount, amount/2, 500
+	}
+	for _, stream := range []string{"upstream", "downstream"} {
+		body, err := json.Marshal(map[string]any{"type": how, "stream": stream, "attributes": attributes})
+		if err != nil {
+			return err
+		}
+		if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(string(body))); err != nil {
+			return fmt.Errorf("%s on %s: %w", how, w.proxy.Name, err)
+		}
+	}
+	return nil
+}
+
+// heal ends what the wire suffers. All connections are cut, so that what they
+// held up does not come long after; a new proxy takes the place of the old one,
+// whose toxics end with it.
+func (w *wire) heal() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.proxy.Stop()
+	w.proxy = toxiproxy.NewProxy(proxies(), w.proxy.Name, w.proxy.Listen, w.proxy.Upstream)
+	return w.proxy.Start()
+}

@@ -1,0 +1,53 @@
+package chaos
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAWireSuffersAndHeals(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+	}))
+	defer s.Close()
+	w, err := newWire("test", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	address := w.address()
+	get := func() error {
+		c := http.Client{Timeout: 300 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+		res, err := c.Get("http://" + w.address())
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		_, err = io.Copy(io.Discard, res.Body)
+		return err
+	}
+	if err := get(); err != nil {
+		t.Fatal(err)
+	}
+	for how, amount := range map[string]int64{"down": 0, "timeout": 100, "reset_peer": 0, "limit_data": 50, "latency": 5000} {
+		if err := w.suffer(how, amount); err != nil {
+			t.Fatal(err)
+		}
+		if err := get(); err == nil {
+			t.Errorf("%s: the answer came whole and in time", how)
+		}
+		if err := w.heal(); err != nil {
+			t.Fatal(err)
+		}
+		if err := get(); err != nil {
+			t.Errorf("%s: healed, and %v", how, err)
+		}
+	}
+	if w.address() != address {
+		t.Errorf("the wire moved from %s to %s", address, w.address())
+	}
+}

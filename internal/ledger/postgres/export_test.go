@@ -1,0 +1,21 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Setting is one of the server's settings as the ledger's connections have it.
+func Setting(ctx context.Context, url, name string) (out string, err error) {
+	c, err := poolConfig(Options{URL: url}.filled())
+	if err != nil {
+		return "", err
+	}
+	conn, err := pgx.ConnectConfig(ctx, c.ConnConfig)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	return out, conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&out)
+}
