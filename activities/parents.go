@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 )
 
@@ -103,7 +104,7 @@ func (a *Activities) hold(name string, d Destination, g group, there map[event.R
 // waited as long as a failing one may be retried. It looks again now and then:
 // what it waits for may have come another way.
 func (a *Activities) blocked(name string, d Destination, item ledger.Delivery, parents []parent, o ledger.Outcome) ledger.Outcome {
-	now := time.Now()
+	now := fault.Now()
 	o.DeliveryID, o.Result = item.ID, ledger.OutcomeBlocked
 	for _, p := range parents {
 		o.Parents = append(o.Parents, p.key)

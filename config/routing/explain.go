@@ -31,6 +31,9 @@ func (t *Table) explain(mode Mode, in EventInput) []Verdict {
 		r := &t.routes[i]
 		out[i] = Verdict{Route: r.name, Reason: r.refuses(mode, in)}
 		if out[i].Reason == "" {
+			out[i].Reason = t.elsewhere(r, mode, in)
+		}
+		if out[i].Reason == "" {
 			candidates = append(candidates, r)
 		}
 	}

@@ -51,16 +51,38 @@ func (t *Table) Unrouted(in EventInput) bool {
 		}
 		return true
 	}
+	return !t.mayTake(ModeRecords, in) && !t.mayTake(ModeChanges, in)
+}
+
+// mayTake reports whether a route of the mode, but for a catch_all, may take
+// something of a data-model event: which operation a record will have had and
+// what conditions will say is not known.
+func (t *Table) mayTake(mode Mode, in EventInput) bool {
 	for i := range t.routes {
 		r := &t.routes[i]
-		// Which operation a record will have had is not known yet.
+		if r.catchAll || r.mode != mode {
+			continue
+		}
 		for _, op := range []event.Operation{event.Create, event.Update, event.Delete} {
-			if in.Operation = op; !r.catchAll && r.refuses(r.mode, in) == "" {
-				return false
+			if in.Operation = op; r.refuses(mode, in) == "" {
+				return true
 			}
 		}
 	}
-	return true
+	return false
+}
+
+// elsewhere returns why a catch_all leaves the input to routes of the other
+// mode, or "".
+func (t *Table) elsewhere(r *route, mode Mode, in EventInput) string {
+	other := ModeRecords
+	if mode == ModeRecords {
+		other = ModeChanges
+	}
+	if r.catchAll && mode != ModeEvents && t.mayTake(other, in) {
+		return fmt.Sprintf("a route in mode %s takes it", other)
+	}
+	return ""
 }
 
 func (t *Table) isCatchAll(name string) bool {
@@ -109,7 +131,7 @@ func (t *Table) answer(mode Mode, in EventInput) *answer {
 	a := &answer{}
 	for i := range t.routes {
 		r := &t.routes[i]
-		if r.refuses(mode, in) == "" {
+		if r.refuses(mode, in) == "" && t.elsewhere(r, mode, in) == "" {
 			a.candidates = append(a.candidates, r)
 			a.open = a.open || r.conditional()
 		}

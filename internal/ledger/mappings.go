@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sluicehq/sluice/internal/event"
 )
@@ -28,4 +29,17 @@ type Merged struct {
 	// Only with [Application.Before].
 	Before  *event.Record
 	Changes []event.Change // that were merged; more may have come in earlier chunks
+}
+
+// JoinChildren returns the elements of both, by object and in order.
+func JoinChildren(a, b map[string][]string) map[string][]string {
+	out := make(map[string][]string, len(a)+len(b))
+	for _, from := range []map[string][]string{a, b} {
+		for object, ids := range from {
+			all := append(slices.Clone(out[object]), ids...)
+			slices.Sort(all)
+			out[object] = slices.Compact(all)
+		}
+	}
+	return out
 }

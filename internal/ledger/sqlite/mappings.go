@@ -80,7 +80,7 @@ func (l *Ledger) Intend(ctx context.Context, token ledger.ClaimToken, children m
 			if broken != nil {
 				return fmt.Errorf("delivery %d: %w", id, broken)
 			}
-			text, err := encodeChildren(union(known, children[id]))
+			text, err := encodeChildren(ledger.JoinChildren(known, children[id]))
 			if err != nil {
 				return err
 			}
@@ -91,18 +91,6 @@ func (l *Ledger) Intend(ctx context.Context, token ledger.ClaimToken, children m
 		return nil
 	})
 	return explain(err, "remember elements for %s", token.Destination)
-}
-
-func union(a, b map[string][]string) map[string][]string {
-	out := make(map[string][]string, len(a)+len(b))
-	for _, from := range []map[string][]string{a, b} {
-		for object, ids := range from {
-			all := append(slices.Clone(out[object]), ids...)
-			slices.Sort(all)
-			out[object] = slices.Compact(all)
-		}
-	}
-	return out
 }
 
 func decodeChildren(r row, i int) (map[string][]string, error) {

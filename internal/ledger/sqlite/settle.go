@@ -113,6 +113,10 @@ func (s *settlement) deliver(o ledger.Outcome) error {
 	var k modelKey
 	var batch, wanted, version int64
 	var isRecord bool
+	children, err := encodeChildren(o.Children)
+	if err != nil {
+		return err
+	}
 	// Not UPDATE … RETURNING: SQLite makes and drops a table for what it returns,
 	// which costs more than everything else here.
 	found, err := s.conn.one(context.Background(), `SELECT destination, model, batch, wanted, delivered, record_id
@@ -131,14 +135,10 @@ func (s *settlement) deliver(o ledger.Outcome) error {
 	if !isRecord || wanted <= o.Version {
 		state = delivered
 	}
-	children, err := encodeChildren(o.Children)
-	if err != nil {
-		return err
-	}
-	if _, err := s.conn.exec(`UPDATE deliveries SET delivered = ?1, state = ?2, attempts = 0, suspect = 0, first_fail = NULL,
-		blocked = NULL, due = 0, delivered_at = ?3, children = CASE WHEN ?5 THEN ?6 ELSE children END,
-		error_kind = NULL, code = NULL, message = NULL WHERE id = ?4`,
-		version, state, s.now, o.DeliveryID, o.Children != nil, children); err != nil {
+	if _, err := s.conn.exec(`UPDATE deliveries SET delivered = ?, state = ?, attempts = 0, suspect = 0, first_fail = NULL,
+		blocked = NULL, children = CASE WHEN ? THEN ? ELSE children END,
+		due = 0, delivered_at = ?, error_kind = NULL, code = NULL, message = NULL WHERE id = ?`,
+		version, state, o.Children != nil, children, s.now, o.DeliveryID); err != nil {
 		return err
 	}
 	if err := s.wake(o.DeliveryID); err != nil {
