@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -35,6 +36,7 @@ func TaskQueue(workflows, destination string) string {
 type Store interface {
 	ledger.Batches
 	ledger.Deliveries
+	ledger.Mappings
 	Pause(ctx context.Context, p ledger.Pause) error
 }
 
@@ -48,8 +50,6 @@ type Payloads interface {
 	// Changes returns the changes of a data-model event and those that nothing
 	// identifies. An error means that the body cannot be read at all.
 	Changes(ev event.Event) ([]event.Change, []Unkeyed, error)
-	// FieldTypes returns what the catalog knows of a model's fields.
-	FieldTypes(model string) map[string]destination.FieldType
 }
 
 // Unkeyed is an element of a data-model event that names no record.
@@ -73,6 +73,7 @@ type Settings struct {
 	Revision     string
 	TaskQueue    string // of the workflows
 	Table        *routing.Table
+	Plans        *mapping.Plans // how records are mapped; nil: none are
 	Destinations map[string]Destination
 }
 
@@ -106,9 +107,10 @@ type Activities struct {
 	log      *slog.Logger
 
 	flows flows
+	gates *Gates
 }
 
-// Options are what [New] needs; all fields but Paused and Pace are required.
+// Options are what [New] needs; all fields but Paused, Pace and Gates are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
@@ -124,6 +126,8 @@ type Options struct {
 	Pace    Pace
 	Metrics *Metrics
 	Logger  *slog.Logger
+	// Gates keep writes and changes of settings apart; nil: settings never change.
+	Gates *Gates
 }
 
 // New returns the activities.
@@ -134,9 +138,12 @@ func New(o Options) *Activities {
 	if o.Paused == nil {
 		o.Paused = func(string) bool { return false }
 	}
+	if o.Gates == nil {
+		o.Gates = new(Gates)
+	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
 		settings: o.Settings, paused: o.Paused, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
-		flows: newFlows(),
+		flows: newFlows(), gates: o.Gates,
 	}
 }

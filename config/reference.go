@@ -35,6 +35,9 @@ func section(b *bytes.Buffer, title, doc string, t reflect.Type) {
 	for _, f := range fieldsOf(t) {
 		b.WriteString("| `" + f.key + "` | " + f.kindOf() + " | " + defaultText(f) + " | " + cell(describeField(f)) + " |\n")
 		switch name := prefix + f.key; {
+		case t == routeType && (f.typ == routesType || f.key == "for"): // as explained above
+		case f.typ == expandType:
+			within = append(within, inner{"`" + name + ".<field>`", "Each element of the list becomes a record of its own.", reflect.TypeFor[Child]()})
 		case f.typ == authType:
 			within = append(within, inner{"`" + name + "[]`", "Each item is exactly one of these. All items must pass.", reflect.TypeFor[AuthEntry]()})
 		case f.typ.Kind() == reflect.Struct:
@@ -87,7 +90,8 @@ const referenceIntro = `<!-- Made from the types in config/ by "go test ./config
 
 # Configuration
 
-Sluice reads one YAML file, ` + "`sluice.yaml`" + ` unless ` + "`-c`" + ` names another. ` + "`sluice validate`" + ` checks it and
+Sluice reads a YAML file, ` + "`sluice.yaml`" + ` unless ` + "`-c`" + ` names another, or a [directory of
+files](../configuring.md#several-files). ` + "`sluice validate`" + ` checks it and
 shows every problem at once, with its place and what to do about it. Complete files are in
 [config/examples](../../config/examples); [sluice.schema.json](../../config/sluice.schema.json) gives editors
 completion and checks:
@@ -105,7 +109,8 @@ aliases, tags, merge keys and a second document are not supported; a file has at
 | --- | --- |
 | ` + "`${NAME}`" + ` | the environment variable; it is an error if it is not set |
 | ` + "`${NAME:-default}`" + ` | the same, or the default if it is not set or empty |
-| ` + "`${file:path}`" + ` | the content of a file without its last line break; a relative path starts at the folder of the configuration file |
+| ` + "`${file:path}`" + ` | the content of a file without its last line break; a relative path starts at the folder of the configuration file. Read again when it changes |
+| ` + "`${exec:program argument}`" + ` | what the program prints, without its last line break; only with ` + "`--allow-exec`" + ` |
 | ` + "`$${`" + ` | the characters ` + "`${`" + ` |
 
 What comes in is text and never read as YAML; where a setting is a number, a duration and so on, the text is
@@ -130,5 +135,6 @@ that has no company passes a filter on companies only if that is ` + "`*`" + `.
 | all other kinds | the event as a whole | the event as a whole |
 
 All routes that match apply. Where several send the same record, change or event to the same destination, the
-first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination.
+first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination. Rows of ` + "`models`" + ` come after
+all routes. [Routing](../routing.md) and [mapping](../mapping.md) explain it with examples.
 `

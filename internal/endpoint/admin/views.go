@@ -61,8 +61,13 @@ func (a *api) listEvents(r *http.Request, _ httprouter.Params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	unrouted, err := flag(r, "unrouted")
+	if err != nil {
+		return nil, err
+	}
 	list, err := a.o.Store.ListEvents(r.Context(), ledger.EventFilter{
-		Source: q.Get("source"), CompanyID: q.Get("company"), Model: q.Get("model"),
+		Unrouted: unrouted,
+		Source:   q.Get("source"), CompanyID: q.Get("company"), Model: q.Get("model"),
 		Kind: event.Kind(q.Get("kind")), BeforeSeq: before, Limit: int(min(limit, 1000)),
 	})
 	if err != nil {
