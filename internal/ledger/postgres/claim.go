@@ -64,15 +64,17 @@ type claiming struct {
 // wakeAtOnce bounds how many retries become due with one claim.
 const wakeAtOnce = 5000
 
-// wake makes retries ready whose time has come, so that the search for the
-// oldest batch need not step over all that wait for theirs.
-var wake = []string{
-	`UPDATE deliveries SET due = NULL WHERE id IN (SELECT id FROM deliveries
-		WHERE destination = $1 AND batch = $2 AND state = 0 AND due IS NOT NULL AND due <= ` + dbNow("$3") + `
-		ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED)`,
-	`UPDATE deliveries SET due = NULL WHERE id IN (SELECT id FROM deliveries
-		WHERE destination = $1 AND $2::bigint IS NOT NULL AND state = 0 AND due IS NOT NULL AND due <= ` + dbNow("$3") + `
-		ORDER BY due LIMIT $4 FOR UPDATE SKIP LOCKED)`,
+// wakeOwn and wakeAny make retries ready whose time has come, so that the search
+// for the oldest batch need not step over all that wait for theirs.
+var (
+	wakeOwn = wake(`batch = $4 AND `)
+	wakeAny = wake(``)
+)
+
+func wake(where string) string {
+	return `UPDATE deliveries SET due = NULL WHERE id IN (SELECT id FROM deliveries
+		WHERE destination = $1 AND ` + where + `state = 0 AND due IS NOT NULL AND due <= ` + dbNow("$2") + `
+		ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)`
 }
 
 // free is whether nobody holds a lease on delivery d. $3 is the clock.
@@ -125,9 +127,8 @@ func (c *claiming) look(ctx context.Context) error {
 	}
 	err := c.l.write(ctx, func(ctx context.Context, t *tx) error {
 		b := t.batch()
-		for _, q := range wake {
-			b.Queue(q, c.destination, c.in.Batch, c.l.clock(), wakeAtOnce)
-		}
+		b.Queue(wakeOwn, c.destination, c.l.clock(), wakeAtOnce, c.in.Batch)
+		b.Queue(wakeAny, c.destination, c.l.clock(), wakeAtOnce)
 		return t.commit(ctx, b)
 	})
 	if err != nil {

@@ -207,6 +207,10 @@ func (l *Ledger) markDone(ctx context.Context, batches []int64) error {
 	if len(batches) == 0 {
 		return nil
 	}
+	// What says that they are done may not be on disk yet.
+	if err := l.state.sync(); err != nil {
+		return err
+	}
 	return l.events.write(ctx, func(c *conn) error {
 		for _, id := range batches {
 			if _, err := c.exec(`UPDATE batches SET done = 1 WHERE id = ?`, id); err != nil {

@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"time"
 )
 
@@ -60,6 +62,19 @@ func (f *file) checkpoint(c *conn) error {
 }
 
 const passive = "PRAGMA wal_checkpoint(PASSIVE)"
+
+// sync makes durable what relaxed jobs have committed: it is in the log, or a
+// checkpoint has synced it with the file.
+func (f *file) sync() error {
+	log, err := os.OpenFile(f.path+"-wal", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(log.Sync(), log.Close())
+}
 
 // moveLog returns how many pages the log has and how many of them are in the
 // file as well.

@@ -18,6 +18,8 @@ type conn struct {
 	raw   driver.Conn
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue
+
+	relaxed bool // see relax
 }
 
 func dial(file string, pragmas ...string) (*conn, error) {
@@ -37,6 +39,25 @@ func dialURL(name string, pragmas ...string) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// relax says whether the commits to come are synced (they are unless it says
+// so). SQLite takes the setting when it compiles the statement, so that this one
+// cannot be kept.
+func (c *conn) relax(relaxed bool) error {
+	if c.relaxed == relaxed {
+		return nil
+	}
+	level := "FULL"
+	if relaxed {
+		level = "NORMAL"
+	}
+	s, err := c.raw.Prepare("PRAGMA synchronous=" + level)
+	if err != nil {
+		return err
+	}
+	c.relaxed = relaxed
+	return s.Close()
 }
 
 func (c *conn) close() error {

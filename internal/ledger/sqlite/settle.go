@@ -32,7 +32,10 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, own map[in
 	if err != nil {
 		return err
 	}
-	return l.state.write(ctx, func(c *conn) error {
+	// If power takes it back, what was delivered is delivered again at the same
+	// version. What was not must not lose its reason.
+	relaxed := !slices.ContainsFunc(outcomes, func(o ledger.Outcome) bool { return o.Result != ledger.OutcomeDelivered })
+	return l.state.do(ctx, &job{relaxed: relaxed, run: func(c *conn) error {
 		s := settlement{l: l, conn: c, destination: token.Destination, heads: heads, now: l.now()}
 		if err := s.begin(); err != nil {
 			return err
@@ -49,7 +52,7 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, own map[in
 			}
 		}
 		return s.tally.flush(c)
-	})
+	}})
 }
 
 // settlement is one run of Settle inside its transaction.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,9 +45,12 @@ type writer struct {
 type job struct {
 	run   func(*conn) error
 	plain bool // runs outside of a transaction
-	size  int  // bytes it brings
-	state atomic.Int32
-	err   chan error
+	// relaxed says that power may take the job back after it was answered, as
+	// long as the file stays whole.
+	relaxed bool
+	size    int // bytes it brings
+	state   atomic.Int32
+	err     chan error
 }
 
 const (
@@ -189,6 +193,10 @@ func (w *writer) write(group []*job) {
 // transact runs the first n jobs in one transaction: all of them unless they
 // take too long.
 func (w *writer) transact(jobs []*job) (n int, err error) {
+	relaxed := !slices.ContainsFunc(jobs, func(j *job) bool { return !j.relaxed })
+	if err := w.conn.relax(relaxed); err != nil {
+		return len(jobs), fmt.Errorf("begin: %w", err)
+	}
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return len(jobs), fmt.Errorf("begin: %w", err)
 	}
