@@ -52,6 +52,7 @@ var allowed = map[string][]string{
 	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
 	"plugins/file":                        {"plugins/destination", "plugins/destination/serve"},
 	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
+	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
@@ -70,7 +71,10 @@ var allowed = map[string][]string{
 		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
 	},
 	"internal/sandbox": {},
-	"internal/demo":    {"internal/endpoint/admin", "internal/sandbox"},
+	// Systems that destinations write to, for tests and trials.
+	"internal/fake/hubspot": {},
+
+	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
 		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/sluicehq/sluice/plugins/destination"
+)
+
+// definition is a property as HubSpot describes it.
+type definition struct {
+	Name      string   `json:"name"`
+	Label     string   `json:"label"`
+	GroupName string   `json:"groupName"`
+	Type      string   `json:"type"`
+	FieldType string   `json:"fieldType"`
+	Unique    bool     `json:"hasUniqueValue"`
+	Options   []option `json:"options,omitempty"`
+}
+
+type option struct {
+	Label  string `json:"label"`
+	Value  string `json:"value"`
+	Order  int    `json:"displayOrder"`
+	Hidden bool   `json:"hidden"`
+}
+
+// schemas knows the properties of objects and makes what is missing.
+type schemas struct {
+	client *client
+
+	mu      sync.Mutex
+	objects map[string]*schema
+}
+
+// schema is one object's. Who works on it holds the turn, which, unlike a mutex,
+// can be waited for until the context ends.
+type schema struct {
+	turn        chan struct{}
+	definitions map[string]definition // nil: not read yet
+}
+
+func newSchemas(c *client) *schemas {
+	return &schemas{client: c, objects: map[string]*schema{}}
+}
+
+func (s *schemas) of(object string) *schema {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.objects[object]
+	if o == nil {
+		o = &schema{turn: make(chan struct{}, 1)}
+		s.objects[object] = o
+	}
+	return o
+}
+
+// forget makes the next prepare read the properties again.
+func (s *schemas) forget(object string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, object)
+}
+
+// prepare makes sure that the key is a unique property and that the wanted
+// properties are there. It returns HubSpot's types of those that are.
+func (s *schemas) prepare(ctx context.Context, object, key string, wanted map[string]kind) (map[string]string, error) {
+	o := s.of(object)
+	select {
+	case o.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-o.turn }()
+	if o.definitions == nil {
+		if err := s.load(ctx, object, o); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.makeKey(ctx, object, key, o); err != nil {
+		return nil, err
+	}
+	if err := s.makeMissing(ctx, object, o, wanted); err != nil {
+		return nil, err
+	}
+	types := map[string]string{}
+	for name := range wanted {
+		if d, ok := o.definitions[name]; ok {
+			types[name] = d.Type
+		}
+	}
+	return types, nil
+}
+
+func (s *schemas) load(ctx context.Context, object string, o *schema) error {
+	var list struct {
+		Results []definition `json:"results"`
+	}
+	err := s.client.call(ctx, http.MethodGet, s.client.propertyPath(object, ""), nil, &list)
+	if e := asAPIError(err); isBad(err) || e != nil && e.status == http.StatusNotFound {
+		return &destination.Failure{
+			Kind: destination.Misconfigured, Code: codeObject,
+			Err: fmt.Errorf("HubSpot has no object %q that this token may see: set object in the route, e.g. companies (%w)", object, err),
+		}
+	}
+	if err != nil {
+		return err
+	}
+	o.definitions = make(map[string]definition, len(list.Results))
+	for _, d := range list.Results {
+		o.definitions[d.Name] = d
+	}
+	return nil
+}
+
+// makeKey makes the unique property. It comes first: without it there is nothing
+// to write by.
+func (s *schemas) makeKey(ctx context.Context, object, key string, o *schema) error {
+	misconfigured := func(text string, args ...any) error {
+		return &destination.Failure{Kind: destination.Misconfigured, Code: codeKey, Err: fmt.Errorf(text, args...)}
+	}
+	if _, ok := o.definitions[key]; !ok && s.client.options.Properties == propertiesCreate {
+		d := o.define(key, kinds["text"])
+		d.Unique = true
+		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, ""), d, nil)
+		if e := asAPIError(err); err != nil && (e == nil || e.status != http.StatusConflict) {
+			if isBad(err) {
+				return misconfigured("HubSpot does not take %s as a unique property of %s: %w", key, object, err)
+			}
+			return err
+		}
+		// After a conflict somebody else has made it, maybe not unique.
+		if err := s.load(ctx, object, o); err != nil {
+			return err
+		}
+	}
+	switch d, ok := o.definitions[key]; {
+	case !ok:
+		return misconfigured("%s has no property %s: make it, as single-line text with unique values", object, key)
+	case !d.Unique:
+		return misconfigured("property %s of %s is not unique, and HubSpot cannot change that: use another name for the key, or delete the property", key, object)
+	}
+	return nil
+}
+
+// makeMissing makes the other properties. What HubSpot does not take shows when
+// a record has it.
+func (s *schemas) makeMissing(ctx context.Context, object string, o *schema, wanted map[string]kind) error {
+	if s.client.options.Properties != propertiesCreate {
+		return nil
+	}
+	var missing []definition
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if _, ok := o.definitions[name]; !ok {
+			missing = append(missing, o.define(name, wanted[name]))
+		}
+	}
+	for chunk := range slices.Chunk(missing, maxInputs) {
+		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, "/batch/create"), batchInput[definition]{chunk}, nil)
+		if err != nil && !isBad(err) {
+			return err
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return s.load(ctx, object, o)
+}
+
+// define is the definition of a new property, in the group of HubSpot's own id,
+// which every object has.
+func (o *schema) define(name string, k kind) definition {
+	d := definition{Name: name, Label: name, GroupName: o.definitions["hs_object_id"].GroupName, Type: k.Type, FieldType: k.FieldType}
+	if k == kinds["boolean"] {
+		d.Options = []option{{Label: "True", Value: "true"}, {Label: "False", Value: "false", Order: 1}}
+	}
+	return d
+}
