@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,11 +78,12 @@ func resultFailure(r destination.Result) *destination.Failure {
 
 // resultOfError says what an error of a call means.
 func resultOfError(err error, now time.Time, zone *time.Location) destination.Result {
-	if e := asAPIError(err); e != nil {
-		return resultOf(e.status, e.header, e.body, now, zone)
-	}
+	// First: it may wrap an answer that it explains.
 	if f, ok := errors.AsType[*destination.Failure](err); ok {
 		return destination.Result{Kind: f.Kind, Code: f.Code, Until: f.Until, Message: f.Error()}
+	}
+	if e := asAPIError(err); e != nil {
+		return resultOf(e.status, e.header, e.body, now, zone)
 	}
 	// url.Error would quote the URL.
 	if e, ok := errors.AsType[*url.Error](err); ok {
@@ -227,5 +227,5 @@ func quote(text string) string {
 
 // rejected is the result for a record that cannot be sent.
 func rejected(err error) destination.Result {
-	return destination.Result{Kind: destination.Rejected, Code: codeInvalid, Message: cmp.Or(err.Error(), "invalid record")}
+	return destination.Result{Kind: destination.Rejected, Code: codeInvalid, Message: err.Error()}
 }

@@ -127,14 +127,18 @@ func (s *schemas) makeKey(ctx context.Context, object, key string, o *schema) er
 		d := o.define(key, kinds["text"])
 		d.Unique = true
 		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, ""), d, nil)
-		if e := asAPIError(err); err != nil && (e == nil || e.status != http.StatusConflict) {
-			if isBad(err) {
-				return misconfigured("HubSpot does not take %s as a unique property of %s: %w", key, object, err)
+		e := asAPIError(err)
+		switch {
+		case err == nil:
+			o.definitions[key] = d
+		case e != nil && e.status == http.StatusConflict:
+			// Somebody else has made it, maybe not unique.
+			if err := s.load(ctx, object, o); err != nil {
+				return err
 			}
-			return err
-		}
-		// After a conflict somebody else has made it, maybe not unique.
-		if err := s.load(ctx, object, o); err != nil {
+		case isBad(err):
+			return misconfigured("HubSpot does not take %s as a unique property of %s: %w", key, object, err)
+		default:
 			return err
 		}
 	}
