@@ -76,7 +76,7 @@ var allowed = map[string][]string{
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
 		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
 	},
 

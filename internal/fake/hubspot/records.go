@@ -18,7 +18,12 @@ type record struct {
 }
 
 // Association is a link between two records, by their ids.
-type Association struct{ From, FromID, To, ToID string }
+type Association struct {
+	From   string `json:"from"`
+	FromID string `json:"from_id"`
+	To     string `json:"to"`
+	ToID   string `json:"to_id"`
+}
 
 // Records returns what an object holds that is not archived, by record id.
 func (s *Server) Records(name string) map[string]map[string]string {
@@ -59,9 +64,11 @@ func (s *Server) RemoveProperty(object, name string) {
 func (s *Server) Associations() []Association {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(s.links), func(a, b Association) int {
+	links := slices.AppendSeq(make([]Association, 0, len(s.links)), maps.Keys(s.links))
+	slices.SortFunc(links, func(a, b Association) int {
 		return cmp.Or(strings.Compare(a.FromID, b.FromID), strings.Compare(a.ToID, b.ToID))
 	})
+	return links
 }
 
 // find returns the living record with a value of a unique property.

@@ -58,8 +58,9 @@ type Failure struct {
 
 // Call is a request that was made, without what was in it.
 type Call struct {
-	Method, Path string
-	Inputs       int // of a batch
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Inputs int    `json:"inputs"` // of a batch
 }
 
 // Server is the account. It is an [http.Handler] and safe for concurrent use.
@@ -117,6 +118,10 @@ func (s *Server) Calls() []Call {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/sandbox/"); ok {
+		s.show(w, rest)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return // the client went away, or sends more than anybody should
@@ -134,6 +139,25 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(a.status)
 	_ = json.NewEncoder(w).Encode(a.body) // the client went away
+}
+
+// show answers who looks into the account: records/<object>, associations,
+// calls. HubSpot has no such paths, and they need no token.
+func (s *Server) show(w http.ResponseWriter, path string) {
+	var v any
+	switch what, object, _ := strings.Cut(path, "/"); what {
+	case "records":
+		v = s.Records(object)
+	case "associations":
+		v = s.Associations()
+	case "calls":
+		v = s.Calls()
+	default:
+		http.Error(w, "there are records/<object>, associations and calls", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	_ = json.NewEncoder(w).Encode(v) // the client went away
 }
 
 // answer is what goes back.
