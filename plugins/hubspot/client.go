@@ -45,10 +45,10 @@ func newClient(o options) *client {
 		// Following would send the token to somebody whom nobody chose.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	// What may go at once and what the rate adds in ten seconds stay within the
-	// limit together.
-	burst := max(1, o.RequestsPer10s/10)
-	perSecond := float64(max(1, o.RequestsPer10s-burst)) / 10
+	// HubSpot counts over ten seconds. What may go at once and what the rate adds
+	// in that time stay within the limit together.
+	burst := o.RequestsPerSecond
+	perSecond := 0.9 * float64(burst)
 	return &client{
 		options: o, http: h, tokens: newTokens(&o, h), pace: rate.NewLimiter(rate.Limit(perSecond), burst), now: time.Now,
 	}
@@ -83,7 +83,7 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 func (c *client) once(ctx context.Context, method, path, token string, body []byte, out any) error {
 	if err := c.pace.Wait(ctx); err != nil {
 		// The deadline would pass while waiting.
-		return fmt.Errorf("wait for a turn within requests_per_10s: %w", err)
+		return fmt.Errorf("wait for a turn within requests_per_second: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.options.base.String()+path, bytes.NewReader(body))
 	if err != nil {

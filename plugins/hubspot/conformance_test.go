@@ -46,7 +46,7 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 	server := httptest.NewServer(account)
 	t.Cleanup(server.Close)
 	h.accounts[server.URL] = account
-	raw, err := json.Marshal(map[string]any{"token": token, "base_url": server.URL, "requests_per_10s": 100_000})
+	raw, err := json.Marshal(map[string]any{"token": token, "base_url": server.URL, "requests_per_second": 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

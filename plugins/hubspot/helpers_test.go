@@ -23,7 +23,7 @@ func open(t *testing.T, o fake.Options, more map[string]any) (*hubspot, *fake.Se
 	account := fake.New(o)
 	server := httptest.NewServer(account)
 	t.Cleanup(server.Close)
-	settings := map[string]any{"base_url": server.URL, "requests_per_10s": 100_000}
+	settings := map[string]any{"base_url": server.URL, "requests_per_second": 10_000}
 	if o.Token != "" {
 		settings["token"] = o.Token
 	}

@@ -177,7 +177,7 @@ func TestSettings(t *testing.T) {
 		"type":            {`{"token":"t","property_types":{"x":"money"}}`, "property_types"},
 		"association":     {`{"token":"t","associations":[{"from":"deals","property":"x","to":"companies","to_property":"../x"}]}`, "associations: number 1"},
 		"timeout":         {`{"token":"t","timeout":"soon"}`, "30s"},
-		"rate":            {`{"token":"t","requests_per_10s":-1}`, "requests_per_10s"},
+		"rate":            {`{"token":"t","requests_per_second":-1}`, "requests_per_second"},
 		"unknown":         {`{"token":"t","tokens":"t"}`, "tokens"},
 	} {
 		_, err := parseSettings(json.RawMessage(test.raw))

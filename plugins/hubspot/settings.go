@@ -16,18 +16,18 @@ import (
 
 // settings are what an operator writes under config.
 type settings struct {
-	Token          string            `json:"token,omitempty" jsonschema:"writeOnly=true,description=Service key\\, or access token of a private app."`
-	ClientID       string            `json:"client_id,omitempty" jsonschema:"description=Client id of an OAuth app\\, instead of token."`
-	ClientSecret   string            `json:"client_secret,omitempty" jsonschema:"writeOnly=true,description=Client secret of the OAuth app."`
-	RefreshToken   string            `json:"refresh_token,omitempty" jsonschema:"writeOnly=true,description=Refresh token of the OAuth app's installation."`
-	BaseURL        string            `json:"base_url,omitempty" jsonschema:"default=https://api.hubapi.com,description=Address of the API. http is allowed on this machine only."`
-	APIVersion     string            `json:"api_version,omitempty" jsonschema:"default=2026-09,description=Dated version of the API."`
-	KeyProperty    string            `json:"key_property,omitempty" jsonschema:"default=sluice_key,description=Unique property for keys of several fields. A key of one field is the property of that name."`
-	Properties     string            `json:"properties,omitempty" jsonschema:"enum=create,enum=fixed,default=create,description=Make properties that are missing\\, or leave that to somebody else."`
-	PropertyTypes  map[string]string `json:"property_types,omitempty" jsonschema:"description=Type of properties that are made: text\\, number\\, boolean\\, date\\, datetime or json. Default: after the data model; text if it does not know the field."`
-	Associations   []association     `json:"associations,omitempty" jsonschema:"description=Associations that are made from properties that hold another record's key."`
-	RequestsPer10s int               `json:"requests_per_10s,omitempty" jsonschema:"minimum=1,default=100,description=Most requests in ten seconds."`
-	Timeout        string            `json:"timeout,omitempty" jsonschema:"default=30s,description=How long one request may take\\, with its answer."`
+	Token             string            `json:"token,omitempty" jsonschema:"writeOnly=true,description=Service key\\, or access token of a private app."`
+	ClientID          string            `json:"client_id,omitempty" jsonschema:"description=Client id of an OAuth app\\, instead of token."`
+	ClientSecret      string            `json:"client_secret,omitempty" jsonschema:"writeOnly=true,description=Client secret of the OAuth app."`
+	RefreshToken      string            `json:"refresh_token,omitempty" jsonschema:"writeOnly=true,description=Refresh token of the OAuth app's installation."`
+	BaseURL           string            `json:"base_url,omitempty" jsonschema:"default=https://api.hubapi.com,description=Address of the API. http is allowed on this machine only."`
+	APIVersion        string            `json:"api_version,omitempty" jsonschema:"default=2026-09,description=Dated version of the API."`
+	KeyProperty       string            `json:"key_property,omitempty" jsonschema:"default=sluice_key,description=Unique property for keys of several fields. A key of one field is the property of that name."`
+	Properties        string            `json:"properties,omitempty" jsonschema:"enum=create,enum=fixed,default=create,description=Make properties that are missing\\, or leave that to somebody else."`
+	PropertyTypes     map[string]string `json:"property_types,omitempty" jsonschema:"description=Type of properties that are made: text\\, number\\, boolean\\, date\\, datetime or json. Default: after the data model; text if it does not know the field."`
+	Associations      []association     `json:"associations,omitempty" jsonschema:"description=Associations that are made from properties that hold another record's key."`
+	RequestsPerSecond int               `json:"requests_per_second,omitempty" jsonschema:"minimum=1,default=10,description=Most requests in a second\\, on the average of ten."`
+	Timeout           string            `json:"timeout,omitempty" jsonschema:"default=30s,description=How long one request may take\\, with its answer."`
 }
 
 // association says that a property of an object names a record of another.
@@ -82,8 +82,8 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	orDefault(&o.APIVersion, defaultVersion)
 	orDefault(&o.KeyProperty, "sluice_key")
 	orDefault(&o.Properties, propertiesCreate)
-	if o.RequestsPer10s == 0 {
-		o.RequestsPer10s = 100
+	if o.RequestsPerSecond == 0 {
+		o.RequestsPerSecond = 10
 	}
 	switch {
 	case !versionForm.MatchString(o.APIVersion):
@@ -92,8 +92,8 @@ func parseSettings(raw json.RawMessage) (options, error) {
 		return options{}, errors.New("setting key_property: use small letters, digits and _, a letter first")
 	case o.Properties != propertiesCreate && o.Properties != propertiesFixed:
 		return options{}, errors.New("setting properties: use create or fixed")
-	case o.RequestsPer10s < 1:
-		return options{}, errors.New("setting requests_per_10s: use 1 or more")
+	case o.RequestsPerSecond < 1:
+		return options{}, errors.New("setting requests_per_second: use 1 or more")
 	}
 	for name, kind := range s.PropertyTypes {
 		if _, ok := kinds[kind]; !ok || !nameForm.MatchString(name) {
