@@ -19,3 +19,10 @@ func Setting(ctx context.Context, url, name string) (out string, err error) {
 	defer conn.Close(ctx)
 	return out, conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&out)
 }
+
+// Remembered is how many claims are held to be under way.
+func (l *Ledger) Remembered() int {
+	l.claims.mu.Lock()
+	defer l.claims.mu.Unlock()
+	return len(l.claims.ids)
+}
