@@ -61,6 +61,11 @@ func (s *settlement) wake(b *pgx.Batch) {
 	b.Queue(`DELETE FROM parents WHERE (destination, scope, platform_id) IN (SELECT p.destination, p.scope, p.platform_id`+woken+`)`, s.deliver.ids)
 }
 
+// longestID is the longest platform id of a parent that can be waited for, in
+// bytes. A record's is shorter, and an index does not take much more; the field
+// that names the parent may hold anything.
+const longestID = "2000"
+
 // bookBlocked comes last: a parent may have been delivered since somebody looked,
 // or in this settlement. Its delivery is locked before it is looked at, so that
 // one that is being booked elsewhere is either seen here or sees who waits.
@@ -84,5 +89,5 @@ func (s *settlement) bookBlocked(b *pgx.Batch) {
 	b.Queue(`SELECT 1`+there+` ORDER BY d.id FOR SHARE OF d`, args...)
 	b.Queue(`UPDATE deliveries SET due = NULL WHERE id IN (SELECT g.delivery`+there+` WHERE NOT g.seen AND d.delivered > 0)`, args...)
 	b.Queue(`INSERT INTO parents (destination, scope, platform_id, delivery_id) SELECT g.destination, g.scope, g.platform_id, g.delivery`+of+`
-		ON CONFLICT DO NOTHING`, args...)
+		WHERE octet_length(g.platform_id) <= `+longestID+` ON CONFLICT DO NOTHING`, args...)
 }
