@@ -44,6 +44,9 @@ func (s *settlement) block(o ledger.Outcome, d *settling) {
 	p := &g.parents
 	for _, k := range o.Parents {
 		k = stored(k)
+		if len(k.PlatformID) > ledger.LongestParent {
+			continue
+		}
 		p.destination, p.delivery = append(p.destination, d.destination), append(p.delivery, d.id)
 		p.scope, p.platform, p.seen = append(p.scope, s.scopes[scope(k)]), append(p.platform, k.PlatformID), append(p.seen, o.Seen)
 	}
@@ -60,11 +63,6 @@ func (s *settlement) wake(b *pgx.Batch) {
 		AND id IN (SELECT p.delivery_id`+woken+`)`, s.deliver.ids)
 	b.Queue(`DELETE FROM parents WHERE (destination, scope, platform_id) IN (SELECT p.destination, p.scope, p.platform_id`+woken+`)`, s.deliver.ids)
 }
-
-// longestID is the longest platform id of a parent that can be waited for, in
-// bytes. A record's is shorter, and an index does not take much more; the field
-// that names the parent may hold anything.
-const longestID = "2000"
 
 // bookBlocked comes last: a parent may have been delivered since somebody looked,
 // or in this settlement. Its delivery is locked before it is looked at, so that
@@ -89,5 +87,5 @@ func (s *settlement) bookBlocked(b *pgx.Batch) {
 	b.Queue(`SELECT 1`+there+` ORDER BY d.id FOR SHARE OF d`, args...)
 	b.Queue(`UPDATE deliveries SET due = NULL WHERE id IN (SELECT g.delivery`+there+` WHERE NOT g.seen AND d.delivered > 0)`, args...)
 	b.Queue(`INSERT INTO parents (destination, scope, platform_id, delivery_id) SELECT g.destination, g.scope, g.platform_id, g.delivery`+of+`
-		WHERE octet_length(g.platform_id) <= `+longestID+` ON CONFLICT DO NOTHING`, args...)
+		ON CONFLICT DO NOTHING`, args...)
 }
