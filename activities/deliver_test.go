@@ -518,7 +518,9 @@ func TestRefusedByTheRateIsNotWritten(t *testing.T) {
 	d := quick
 	d.WritesPerSecond = 1
 	b := newPipe(t, d)
-	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) { return 0, false, nil }
+	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
+		return 0, false, nil
+	}
 	if wait := b.a.limit(t.Context(), "d", d, time.Now()); wait <= 0 {
 		t.Errorf("it goes on, %v", wait)
 	}
