@@ -6,6 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+var IsLost = isLost
+
 // Setting is one of the server's settings as the ledger's connections have it.
 func Setting(ctx context.Context, url, name string) (out string, err error) {
 	c, err := poolConfig(Options{URL: url}.filled())
