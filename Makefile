@@ -64,7 +64,7 @@ bench: test-deps build ## benchmarks from outside, see docs/benchmarks.md; BENCH
 	bin/sluice-bench --slim bin/sluice-slim --json bin/benchmarks.json --plots bin/benchmarks $(BENCH)
 
 bench-parts: ## benchmarks of the single parts
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./config/... ./internal/event ./internal/rootfi ./internal/endpoint ./internal/ledger/... ./plugins/...
 
 # LEDGER=postgres is two servers that share it, on an external Temporal.
 SEED     ?= 0

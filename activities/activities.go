@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -35,6 +36,7 @@ func TaskQueue(workflows, destination string) string {
 type Store interface {
 	ledger.Batches
 	ledger.Deliveries
+	ledger.Mappings
 	Pause(ctx context.Context, p ledger.Pause) error
 }
 
@@ -48,8 +50,6 @@ type Payloads interface {
 	// Changes returns the changes of a data-model event and those that nothing
 	// identifies. An error means that the body cannot be read at all.
 	Changes(ev event.Event) ([]event.Change, []Unkeyed, error)
-	// FieldTypes returns what the catalog knows of a model's fields.
-	FieldTypes(model string) map[string]destination.FieldType
 }
 
 // Unkeyed is an element of a data-model event that names no record.
@@ -73,6 +73,7 @@ type Settings struct {
 	Revision     string
 	TaskQueue    string // of the workflows
 	Table        *routing.Table
+	Plans        *mapping.Plans // how records are mapped; nil: none are
 	Destinations map[string]Destination
 }
 

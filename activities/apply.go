@@ -11,7 +11,6 @@ import (
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
-	"github.com/sluicehq/sluice/plugins/destination"
 )
 
 // Transactions on the ledger are kept short, so that an append never waits long
@@ -86,9 +85,10 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, err
 }
 
 func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *Settings, out *ApplyResult) error {
-	router := recordRouter(settings.Table)
+	r := &router{table: settings.Table, metrics: a.metrics, events: make(map[int64]*event.Event), failed: make(map[string]error)}
+	defer r.report(a.log)
 	apply := func(chunk ledger.Application) error {
-		chunk.Batch, chunk.Route, chunk.Revision = b.ID, router, settings.Revision
+		chunk.Batch, chunk.Route, chunk.Revision, chunk.Before = b.ID, r.record, settings.Revision, settings.Table.History()
 		applied, err := a.store.Apply(ctx, chunk)
 		if err != nil {
 			return fmt.Errorf("apply batch %d: %w", b.ID, err)
@@ -110,7 +110,7 @@ func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *
 		}
 		for _, ev := range events {
 			after = ev.Seq
-			a.route(ev, settings.Table, &todo)
+			a.route(ev, r, &todo)
 			for len(todo.Changes)+len(todo.Appends)+len(todo.Unkeyed) > applyChanges {
 				if err := apply(cut(&todo)); err != nil {
 					return err
@@ -129,6 +129,7 @@ func cut(todo *ledger.Application) ledger.Application {
 	chunk.Changes, todo.Changes = first(todo.Changes, &room)
 	chunk.Appends, todo.Appends = first(todo.Appends, &room)
 	chunk.Unkeyed, todo.Unkeyed = first(todo.Unkeyed, &room)
+	chunk.Unrouted, todo.Unrouted = todo.Unrouted, nil
 	return chunk
 }
 
@@ -140,22 +141,17 @@ func first[T any](all []T, room *int) (chunk, rest []T) {
 
 // route adds the event to the chunk: its changes to be merged, and the
 // deliveries of single changes and of the event itself.
-func (a *Activities) route(ev event.Event, table *routing.Table, chunk *ledger.Application) {
-	in := routing.EventInput{
-		Source: ev.Source, Kind: ev.Kind, Model: ev.Model,
-		CompanyID: ev.CompanyID, Integration: ev.Integration, Operation: ev.Operation,
+func (a *Activities) route(ev event.Event, r *router, chunk *ledger.Application) {
+	in := r.note(ev)
+	if r.table.Unrouted(in) {
+		chunk.Unrouted = append(chunk.Unrouted, ev.Seq)
 	}
-	appends := table.Appends(in)
 	if ev.Kind != event.KindDataModelChanges {
-		for _, m := range appends {
+		for _, m := range r.table.Appends(in) {
 			chunk.Appends = append(chunk.Appends, ledger.AppendWant{Want: want(m), Seq: ev.Seq, Index: -1, Model: ev.Model})
 		}
 		return
 	}
-
-	records := table.Records(routing.RecordInput{
-		Source: ev.Source, Model: ev.Model, CompanyID: ev.CompanyID, Integration: ev.Integration, Operation: ev.Operation,
-	})
 	changes, unkeyed, err := a.changes(ev)
 	if err != nil {
 		// The endpoint has seen it as JSON of the right shape, so this is a
@@ -163,12 +159,12 @@ func (a *Activities) route(ev event.Event, table *routing.Table, chunk *ledger.A
 		unkeyed = []Unkeyed{{Index: -1, Reason: err.Error()}}
 	}
 	for _, c := range changes {
-		for _, m := range appends {
+		for _, m := range r.table.Appends(r.of(in, c)) {
 			chunk.Appends = append(chunk.Appends, ledger.AppendWant{Want: want(m), Seq: ev.Seq, Index: int(c.Stamp.Index), Model: ev.Model})
 		}
 	}
 	for _, u := range unkeyed {
-		for _, m := range slices.Concat(records, appends) {
+		for _, m := range r.everywhere(in) {
 			chunk.Unkeyed = append(chunk.Unkeyed, ledger.Unkeyed{Want: want(m), Seq: ev.Seq, Index: u.Index, Model: ev.Model, Reason: u.Reason})
 		}
 	}
@@ -186,36 +182,6 @@ func (a *Activities) changes(ev event.Event) ([]event.Change, []Unkeyed, error) 
 	return p.Changes(ev)
 }
 
-func recordRouter(table *routing.Table) func(*event.Record) []ledger.Want {
-	return func(r *event.Record) []ledger.Want {
-		matches := table.Records(routing.RecordInput{
-			Source: r.Key.Source, Model: r.Key.Model, CompanyID: r.Key.CompanyID,
-			Integration: r.Key.Integration, Operation: routing.OperationOf(r),
-		})
-		wants := make([]ledger.Want, len(matches))
-		for i, m := range matches {
-			wants[i] = want(m)
-		}
-		return wants
-	}
-}
-
 func want(m routing.Match) ledger.Want {
 	return ledger.Want{Destination: m.Destination, Route: m.Route}
-}
-
-// object is the table or object at the destination: what the route says if it
-// is still there and says something, else the data model's name in lower case.
-func object(settings *Settings, route string, mode destination.Mode, model string) string {
-	if o, _ := settings.Table.Object(route); o != "" {
-		return o
-	}
-	switch {
-	case mode == destination.ModeEvents:
-		return "events"
-	case model == "":
-		return "unknown"
-	default:
-		return strings.ToLower(model)
-	}
 }

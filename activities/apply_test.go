@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -41,8 +42,6 @@ func (listPayloads) Changes(ev event.Event) (out []event.Change, unkeyed []Unkey
 	return out, unkeyed, nil
 }
 
-func (listPayloads) FieldTypes(string) map[string]destination.FieldType { return nil }
-
 // routed is a pipe with the given routes.
 func routed(t *testing.T, destinations []string, routes ...config.Route) *pipe {
 	t.Helper()
@@ -51,7 +50,11 @@ func routed(t *testing.T, destinations []string, routes ...config.Route) *pipe {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := &Settings{Table: table, Revision: "rev", Destinations: make(map[string]Destination)}
+	plans, err := mapping.Compile(routes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := &Settings{Table: table, Plans: plans, Revision: "rev", Destinations: make(map[string]Destination)}
 	for _, name := range destinations {
 		settings.Destinations[name] = quick
 	}

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -101,8 +100,6 @@ func (n manyChanges) Changes(ev event.Event) (out []event.Change, unkeyed []Unke
 	return out, []Unkeyed{{Index: int(n), Reason: "no key"}}, nil
 }
 
-func (manyChanges) FieldTypes(string) map[string]destination.FieldType { return nil }
-
 type countApplied struct {
 	Store
 	sizes []int
@@ -146,24 +143,5 @@ func TestNoTransactionIsLong(t *testing.T) {
 	}
 	if dead, err := b.Dead(t.Context(), batch.ID, "d"); err != nil || dead != 1 {
 		t.Errorf("dead %d, %v", dead, err)
-	}
-}
-
-func TestEventRecordIsJSONWhateverTheBody(t *testing.T) {
-	for name, tt := range map[string]struct{ body, want string }{
-		"object":               {`{"status":"OK"}`, `{"status":"OK"}`},
-		"byte order mark":      {"\xef\xbb\xbf" + ` {"status":"OK"}` + "\n", `{"status":"OK"}`},
-		"mark before an array": {"\xef\xbb\xbf[1.50]", `{"body":[1.50]}`},
-		"a number":             {"1.50", `{"body":1.50}`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, err := eventRecord(ledger.Delivery{Event: &event.Event{Source: "s", ID: "1", Body: []byte(tt.body)}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got, err := json.Marshal(r.Fields); err != nil || string(got) != tt.want {
-				t.Errorf("got %s, %v, want %s", got, err, tt.want)
-			}
-		})
 	}
 }

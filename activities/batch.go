@@ -1,119 +1,148 @@
 package activities
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
+	"errors"
 	"fmt"
-	"strings"
-	"time"
+	"slices"
 
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 )
 
-// group is one call to the plugin: the deliveries of one object and mode, in
-// step with the records of the batch.
+// part is what one delivery brings: a record, the elements of its lists, and
+// what must be at the destination first.
+type part struct {
+	item    ledger.Delivery
+	output  mapping.Output
+	parents []parent
+}
+
+// group is one call to the plugin with the records of the deliveries.
 type group struct {
-	items []ledger.Delivery
+	parts []part
+	model string
 	batch destination.Batch
 }
 
-var recordKeyFields = []string{"_company_id", "_integration_type", "_platform_id"}
-
-// batches sorts what was claimed into calls. Deliveries that cannot be built
-// are given their outcome right away.
-func (a *Activities) batches(settings *Settings, items []ledger.Delivery) ([]group, []ledger.Outcome) {
+// batches sorts what was claimed into calls, parents before what depends on
+// them. Deliveries that cannot be built are given their outcome right away.
+func (a *Activities) batches(ctx context.Context, settings *Settings, items []ledger.Delivery) ([]group, []ledger.Outcome, error) {
 	type groupKey struct {
-		mode   destination.Mode
-		object string
+		mode          destination.Mode
+		object, model string
+		plan          *mapping.Plan // nil for one that maps nothing: those of all routes are the same
+	}
+	built, broken, err := a.build(ctx, settings, items)
+	if err != nil {
+		return nil, nil, err
 	}
 	var groups []group
-	var broken []ledger.Outcome
 	index := make(map[groupKey]int)
-	parsed := make(map[int64]map[int64]event.Change) // by event, by position
-	for _, item := range items {
-		mode, keyFields, record, err := a.record(item, parsed)
-		if err != nil {
-			broken = append(broken, ledger.Outcome{
-				DeliveryID: item.ID, Result: ledger.OutcomeDead,
-				ErrorKind: "unreadable", Code: "unreadable", Message: err.Error(),
-			})
-			continue
+	for _, p := range built {
+		call, record := p.output.Call, p.output.Record
+		k := groupKey{mode: call.Mode, object: call.Object}
+		if call.Mode != destination.ModeEvents {
+			k.model = record.Origin.Model
+			if plan := a.plan(settings, p.item, k.model); plan.Mapped() {
+				k.plan = plan
+			}
 		}
-		k := groupKey{mode, object(settings, item.Route, mode, record.Origin.Model)}
 		i, ok := index[k]
 		if !ok {
 			i = len(groups)
 			index[k] = i
-			groups = append(groups, group{batch: destination.Batch{
-				Mode: mode, Object: k.object, KeyFields: keyFields, Types: a.types(item, record.Origin.Model),
-			}})
+			groups = append(groups, group{model: k.model, batch: batchOf(call)})
 		}
-		groups[i].items = append(groups[i].items, item)
+		groups[i].parts = append(groups[i].parts, p)
 		groups[i].batch.Records = append(groups[i].batch.Records, record)
 	}
-	return groups, broken
+	return parentsFirst(groups), broken, nil
 }
 
-func (a *Activities) types(item ledger.Delivery, model string) map[string]destination.FieldType {
-	format := "rootfi"
-	if item.Event != nil {
-		format, _, _ = strings.Cut(item.Event.Format, "/")
-	}
-	if p, ok := a.payloads[format]; ok && model != "" {
-		return p.FieldTypes(model)
-	}
-	return nil
+func batchOf(c mapping.Call) destination.Batch {
+	return destination.Batch{Mode: c.Mode, Object: c.Object, KeyFields: c.KeyFields, Types: c.Types}
 }
 
-func (a *Activities) record(item ledger.Delivery, parsed map[int64]map[int64]event.Change) (destination.Mode, []string, destination.Record, error) {
+func (a *Activities) plan(settings *Settings, item ledger.Delivery, model string) *mapping.Plan {
+	return settings.Plans.For(item.Route, item.Destination, model)
+}
+
+// build makes the records of the deliveries. Those that mappings look up are
+// loaded together, and the mappings that asked for them run again.
+func (a *Activities) build(ctx context.Context, settings *Settings, items []ledger.Delivery) ([]part, []ledger.Outcome, error) {
+	found := make(related)
+	parsed := make(map[int64]map[int64]event.Change) // by event, by position
+	parts := make([]part, len(items))
+	failed := make([]error, len(items))
+	open := make([]int, len(items))
+	for i := range items {
+		open[i] = i
+	}
+	for round := 0; len(open) > 0; round++ {
+		var again []int
+		missing := make(map[event.RecordKey]struct{})
+		for _, i := range open {
+			asked := false
+			parts[i], failed[i] = a.part(settings, items[i], found.lookup(items[i].Record, missing, &asked), parsed)
+			switch {
+			case asked && round < lookupDepth:
+				again = append(again, i)
+			case asked:
+				failed[i] = &mapping.Failure{Field: "related", Err: errDepth}
+			}
+		}
+		if open = again; len(open) > 0 {
+			if err := a.relate(ctx, found, missing); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	var broken []ledger.Outcome
+	out := parts[:0]
+	for i, p := range parts {
+		if failed[i] == nil {
+			out = append(out, p)
+			continue
+		}
+		o := ledger.Outcome{DeliveryID: items[i].ID, Result: ledger.OutcomeDead, ErrorKind: "unreadable", Code: "unreadable", Message: failed[i].Error()}
+		if _, mapped := errors.AsType[*mapping.Failure](failed[i]); mapped {
+			o.ErrorKind, o.Code = "mapping", "mapping"
+		}
+		a.settled(items[i].Destination, items[i], o)
+		broken = append(broken, o)
+	}
+	return out, broken, nil
+}
+
+func (a *Activities) part(settings *Settings, item ledger.Delivery, l lookup, parsed map[int64]map[int64]event.Change) (part, error) {
+	p := part{item: item}
+	var err error
 	switch item.Kind {
 	case ledger.DeliverRecord:
-		return destination.ModeRecords, recordKeyFields, mergedRecord(item), nil
+		plan := a.plan(settings, item, item.Record.Key.Model)
+		p.output, err = plan.Record(mapping.Merged{Record: item.Record, Delivered: item.Delivered, Children: item.Children, Lookup: l.find})
+		p.parents = parentsOf(plan, item.Record)
 	case ledger.DeliverChange:
-		r, err := a.changeRecord(item, parsed)
-		return destination.ModeChanges, recordKeyFields, r, err
+		var c event.Change
+		if c, err = a.change(item, parsed); err == nil {
+			p.output.Part, err = a.plan(settings, item, c.Key.Model).Change(item.Event, c)
+		}
 	default:
-		r, err := eventRecord(item)
-		return destination.ModeEvents, []string{"_event_id"}, r, err
+		p.output.Part, err = a.plan(settings, item, "").Event(item.Event)
 	}
+	return p, err
 }
 
-func mergedRecord(item ledger.Delivery) destination.Record {
-	r := item.Record
-	stamp := r.Written
-	out := destination.Record{
-		Key:            []string{r.Key.CompanyID, r.Key.Integration, r.Key.PlatformID},
-		Operation:      destination.Upsert,
-		Version:        r.Version,
-		Fields:         r.Visible(),
-		IdempotencyKey: fmt.Sprintf("%s@%d", r.Key, r.Version),
-		Origin:         origin(r.Key),
-	}
-	if r.Deleted() {
-		out.Operation = destination.Delete
-		stamp = r.Tombstone
-	} else {
-		out.Changed = r.ChangedSince(item.Delivered)
-	}
-	out.OccurredAt = time.UnixMicro(stamp.At).UTC()
-	return out
-}
-
-func origin(k event.RecordKey) destination.Origin {
-	return destination.Origin{
-		Source: k.Source, CompanyID: k.CompanyID, Integration: k.Integration, Model: k.Model, PlatformID: k.PlatformID,
-	}
-}
-
-func (a *Activities) changeRecord(item ledger.Delivery, parsed map[int64]map[int64]event.Change) (destination.Record, error) {
+func (a *Activities) change(item ledger.Delivery, parsed map[int64]map[int64]event.Change) (event.Change, error) {
 	ev := item.Event
 	byIndex, ok := parsed[ev.Seq]
 	if !ok {
 		changes, _, err := a.changes(*ev)
 		if err != nil {
-			return destination.Record{}, err
+			return event.Change{}, err
 		}
 		byIndex = make(map[int64]event.Change, len(changes))
 		for _, c := range changes {
@@ -123,43 +152,30 @@ func (a *Activities) changeRecord(item ledger.Delivery, parsed map[int64]map[int
 	}
 	c, ok := byIndex[int64(item.Index)]
 	if !ok {
-		return destination.Record{}, fmt.Errorf("event %s has no change at position %d", ev.ID, item.Index)
+		return c, fmt.Errorf("event %s has no change at position %d", ev.ID, item.Index)
 	}
-	o := origin(c.Key)
-	o.EventID, o.EventKind, o.Operation = ev.ID, string(ev.Kind), string(c.Operation)
-	return destination.Record{
-		Key:            []string{c.Key.CompanyID, c.Key.Integration, c.Key.PlatformID},
-		Operation:      destination.Append,
-		Version:        ev.Seq,
-		Fields:         c.Fields,
-		IdempotencyKey: fmt.Sprintf("%s/%s#%d", ev.Source, ev.ID, item.Index),
-		OccurredAt:     ev.Time().UTC(),
-		Origin:         o,
-	}, nil
+	return c, nil
 }
 
-func eventRecord(item ledger.Delivery) (destination.Record, error) {
-	ev := item.Event
-	fields := make(map[string]json.RawMessage)
-	// The endpoint accepts what has a byte order mark; JSON does not.
-	body := bytes.TrimSpace(bytes.TrimPrefix(ev.Body, []byte("\xef\xbb\xbf")))
-	if len(body) > 0 && body[0] == '{' {
-		if err := json.Unmarshal(body, &fields); err != nil {
-			return destination.Record{}, fmt.Errorf("event %s: %w", ev.ID, err)
-		}
-	} else {
-		fields["body"] = json.RawMessage(body)
+// parentsFirst orders groups so that what others depend on is written before
+// them. A cycle is refused in the configuration; one that is there all the same
+// keeps the order it has.
+func parentsFirst(groups []group) []group {
+	out := make([]group, 0, len(groups))
+	for len(groups) > 0 {
+		next := max(slices.IndexFunc(groups, func(g group) bool { return !dependsOnOther(g, groups) }), 0)
+		out = append(out, groups[next])
+		groups = slices.Delete(groups, next, next+1)
 	}
-	return destination.Record{
-		Key:            []string{ev.ID},
-		Operation:      destination.Append,
-		Version:        ev.Seq,
-		Fields:         fields,
-		IdempotencyKey: ev.Source + "/" + ev.ID,
-		OccurredAt:     ev.Time().UTC(),
-		Origin: destination.Origin{
-			Source: ev.Source, CompanyID: ev.CompanyID, Integration: ev.Integration,
-			Model: ev.Model, EventID: ev.ID, EventKind: string(ev.Kind),
-		},
-	}, nil
+	return out
+}
+
+func dependsOnOther(g group, all []group) bool {
+	parents := make(map[string]bool)
+	for _, p := range g.parts {
+		for _, parent := range p.parents {
+			parents[parent.key.Model] = parent.key.Model != g.model
+		}
+	}
+	return slices.ContainsFunc(all, func(other group) bool { return other.batch.Mode == destination.ModeRecords && parents[other.model] })
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -115,36 +114,11 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	// Everything of this claim must be over before its lease is.
 	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
 	defer cancel()
-	lastBegin := time.Now().Add(d.claimTime() - d.Timeout)
-
 	var v verdict
-	var outcomes []ledger.Outcome
-	groups, broken := a.batches(settings, claim.Items)
-	outcomes = append(outcomes, broken...)
-	for _, g := range groups {
-		// What has no outcome is waiting again.
-		if time.Now().After(lastBegin) {
-			break
-		}
-		if wait := a.limit(ctx, name, d, lastBegin); wait > 0 {
-			v.stop, v.limited = true, wait
-			break
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		began := time.Now()
-		results, err := a.write(ctx, name, d, g.batch)
-		a.metrics.wrote(name, len(g.items), time.Since(began))
-		v.observe(results, err)
-		if v.lost {
-			v.wait = d.backoff(g.items[0].Attempts)
-		}
-		outcomes = append(outcomes, a.book(name, settings, d, g, results, err)...)
-		if v.stop {
-			break
-		}
-	}
+	outcomes, failed := a.writeGroups(ctx, &writing{
+		a: a, name: name, d: d, token: claim.Token, verdict: &v,
+		lastBegin: time.Now().Add(d.claimTime() - d.Timeout),
+	}, settings, claim)
 
 	fault.Point(fault.AfterWrite)
 	// The results must be booked even when the attempt is being cancelled: the
@@ -153,6 +127,9 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	defer cancelSettle()
 	if err := a.store.Settle(settleCtx, claim.Token, outcomes); err != nil {
 		return v, fmt.Errorf("book deliveries to %s: %w", name, err)
+	}
+	if failed != nil {
+		return v, fmt.Errorf("deliver to %s: %w", name, failed)
 	}
 	if v.pause != nil {
 		v.pause.Destination, v.pause.Since = name, fault.Now()
@@ -166,42 +143,76 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	return v, nil
 }
 
+// writeGroups writes what was claimed and returns the outcomes; what has none is
+// waiting again. An error is one of the ledger.
+func (a *Activities) writeGroups(ctx context.Context, w *writing, settings *Settings, claim ledger.Claim) ([]ledger.Outcome, error) {
+	groups, outcomes, err := a.batches(ctx, settings, claim.Items)
+	if err != nil {
+		return nil, err
+	}
+	there, err := a.arrived(ctx, w.name, groups)
+	if err != nil {
+		return outcomes, err
+	}
+	for _, g := range groups {
+		g, held := a.hold(w.name, w.d, g, there)
+		outcomes = append(outcomes, held...)
+		if len(g.parts) == 0 {
+			continue
+		}
+		fates, ok, err := w.group(ctx, g)
+		if err != nil || !ok {
+			return outcomes, err
+		}
+		for i, p := range g.parts {
+			if fates[i].rank() == 0 && p.item.Record != nil {
+				there[p.item.Record.Key] = true
+			}
+		}
+		outcomes = append(outcomes, a.book(w.name, w.d, g, fates)...)
+		if w.verdict.stop {
+			break
+		}
+	}
+	return outcomes, nil
+}
+
 func (a *Activities) write(ctx context.Context, name string, d Destination, b destination.Batch) ([]destination.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	return a.writer.Write(ctx, name, b)
 }
 
-// book turns results into outcomes.
-func (a *Activities) book(name string, settings *Settings, d Destination, g group, results []destination.Result, err error) []ledger.Outcome {
+// book turns fates into outcomes.
+func (a *Activities) book(name string, d Destination, g group, fates []fate) []ledger.Outcome {
 	now := fault.Now()
-	failure, answered := errors.AsType[*destination.Failure](err)
-	answered = answered && failure.Code != destination.CodePanic
-	out := make([]ledger.Outcome, len(g.items))
-	for i, item := range g.items {
-		var r destination.Result
-		lost := err != nil
-		if lost {
-			r = resultOf(err)
-		} else {
-			r = results[i]
+	out := make([]ledger.Outcome, 0, len(g.parts))
+	for i, p := range g.parts {
+		item, r := p.item, fates[i].result
+		if fates[i].none {
+			continue
 		}
 		o := ledger.Outcome{
 			DeliveryID: item.ID, Version: g.batch.Records[i].Version,
 			ErrorKind: r.Kind.String(), Code: r.Code, Message: r.Message,
-			// Only of a call that gave no answer, or a panic for one, may one record
-			// be the cause for all; one that was alone with that already stays so.
-			Lost: lost && !answered && (len(g.items) > 1 || item.Suspect > 0),
+			// Only of a call that gave no answer may one record be the cause for all;
+			// one that was alone with that already stays so.
+			Lost: fates[i].lost && (len(g.parts) > 1 || item.Suspect > 0),
 		}
 		exhausted := !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed
 		switch r.Kind {
 		case destination.Delivered:
 			o.Result, o.ErrorKind, o.Code, o.Message = ledger.OutcomeDelivered, "", "", ""
+			o.Children = p.output.Now
 		case destination.Rejected:
 			o.Result = ledger.OutcomeDead
 		case destination.Throttled, destination.Misconfigured:
 			o.Result, o.RetryAt = ledger.OutcomeWait, r.Until
-		default: // Retry, Dependency
+		case destination.Dependency:
+			o.RetryAt, o.Seen = r.Until, true
+			out = append(out, a.blocked(name, d, item, p.parents, o))
+			continue
+		default: // Retry
 			o.Result, o.RetryAt = ledger.OutcomeRetry, now.Add(d.backoff(item.Attempts))
 			if r.Until.After(o.RetryAt) {
 				o.RetryAt = r.Until
@@ -210,12 +221,8 @@ func (a *Activities) book(name string, settings *Settings, d Destination, g grou
 				o.Result, o.ErrorKind = ledger.OutcomeDead, "exhausted"
 			}
 		}
-		a.metrics.settled(name, o)
-		if o.Result == ledger.OutcomeDead {
-			a.log.Warn("delivery given up", "destination", name, "route", item.Route, "kind", item.Kind,
-				"error_kind", o.ErrorKind, "code", o.Code, "attempts", item.Attempts+1)
-		}
-		out[i] = o
+		a.settled(name, item, o)
+		out = append(out, o)
 	}
 	return out
 }

@@ -63,7 +63,7 @@ func (b *pipe) letters() []ledger.DeadLetter {
 func TestBatchesHaveOneObjectAndMode(t *testing.T) {
 	b := routed(t, []string{"d"},
 		config.Route{Name: "records", To: []string{"d"}},
-		config.Route{Name: "changes", Events: []string{"*"}, Mode: "changes", Object: "trail", Models: []string{"BILLS"}, To: []string{"d"}})
+		config.Route{Name: "changes", Events: []string{"*"}, Mode: "changes", Mapping: config.Mapping{Object: "trail"}, Models: []string{"BILLS"}, To: []string{"d"}})
 	items := bills(`[{"id":"9","a":1}]`)
 	items.Model = "ITEMS"
 	batch := b.take(bills(`[{"id":"1","a":1},{"id":"2","a":1.10}]`), items, event.Event{Kind: event.KindSyncCompleted, Body: []byte(`{"x":1.10}`)})

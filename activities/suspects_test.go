@@ -109,7 +109,7 @@ func (b *pipe) bookModels(models ...string) ledger.Batch {
 	}
 	if _, err := b.Ledger.Apply(b.Context(), ledger.Application{
 		Batch: batch.ID, Changes: changes, Final: true,
-		Route: func(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} },
+		Route: func(ledger.Merged) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} },
 	}); err != nil {
 		b.Fatal(err)
 	}

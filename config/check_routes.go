@@ -12,49 +12,157 @@ import (
 // AllEvents in Route.Events stands for every kind.
 const AllEvents = "*"
 
+// routeCheck is what the checks of all routes of a file share.
+type routeCheck struct {
+	*report
+	conf    *Config
+	used    map[string]bool // destinations that a route names
+	names   map[string]int  // of routes, by line
+	certain bool            // that used is complete
+}
+
 func (r *report) checkRoutes(c *Config) {
-	if len(c.Routes) == 0 && r.ok("routes") {
+	if len(c.Routes) == 0 && len(c.Models) == 0 && r.ok("routes") && r.ok("models") {
 		r.warn([]any{"routes"}, "add one with name and to", "there are no routes: events are stored and delivered nowhere")
 	}
-	used := make(map[string]bool)
-	names := make(map[string]int)
-	certain := true // that used is complete
+	rc := &routeCheck{report: r, conf: c, used: make(map[string]bool), names: make(map[string]int), certain: r.ok("models") && r.ok("defaults")}
+	rc.checkDefaults()
 	for i := range c.Routes {
-		rt, path := &c.Routes[i], []any{"routes", i}
-		if to := with(path, "to"); !r.ok(to...) || len(rt.To) == 0 {
-			certain = false
-		}
-		if !r.ok(path...) {
-			continue
-		}
-		r.checkRouteName(rt.Name, with(path, "name"), names)
-		certain = r.checkRouteTo(c, rt.To, with(path, "to"), used) && certain
-		r.checkRouteEvents(rt, path)
-		r.checkRouteSources(c, rt.Sources, with(path, "sources"))
-		for key, list := range map[string][]string{"models": rt.Models, "companies": rt.Companies, "integrations": rt.Integrations} {
-			r.checkPatterns(list, with(path, key))
-		}
-		if at := with(path, "operations"); r.has(at...) && r.ok(at...) && len(rt.Operations) == 0 {
-			r.add(at, "list operations, or remove the key for all", "must not be empty")
-		}
-		object := with(path, "object")
-		if r.has(object...) && r.ok(object...) {
-			switch {
-			case rt.Object == "":
-				r.add(object, "name the table, or remove the key", "must not be empty")
-			case len(rt.Object) > 255 || strings.ContainsFunc(rt.Object, unicode.IsControl):
-				r.add(object, "at most 255 bytes, no line breaks", "cannot name an object")
-			}
-		}
+		rc.checkRoute(&c.Routes[i], []any{"routes", i}, len(c.Defaults.To) > 0)
 	}
-	if !certain || !r.ok("routes") || len(c.Routes) == 0 {
+	rc.checkTable()
+	if r.ok("routes") && r.ok("models") && r.ok("defaults") {
+		rc.checkFlat()
+	}
+	if !rc.certain || !r.ok("routes") || len(c.Routes)+len(c.Models) == 0 {
 		return
 	}
 	for name := range c.Destinations {
-		if path := []any{"destinations", name}; !used[name] {
+		if path := []any{"destinations", name}; !rc.used[name] {
 			r.addKey(path, "name it in the to of a route, or remove it", "no route uses this destination")
 			r.list[len(r.list)-1].Severity = SeverityWarning
 		}
+	}
+}
+
+// brokenWithin reports whether something at path or below it was not understood.
+func (r *report) brokenWithin(path []any) bool {
+	prefix := identity(path)
+	for at := range r.broken {
+		if strings.HasPrefix(at, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkRoute checks a route and those within it. led says that something around
+// it names destinations.
+func (r *routeCheck) checkRoute(rt *Route, path []any, led bool) {
+	to := with(path, "to")
+	if !r.ok(to...) {
+		r.certain = false
+	}
+	if !r.ok(path...) {
+		return
+	}
+	r.checkRouteName(rt.Name, with(path, "name"), r.names)
+	r.certain = r.checkRouteTo(r.conf, rt.To, to, r.used) && r.certain
+	if len(rt.To) == 0 && !led && len(rt.Routes) == 0 && r.ok(to...) {
+		r.certain = false
+		if r.has(to...) {
+			r.add(to, "name destinations of this file", "must not be empty")
+		} else {
+			r.add(to, "name destinations of this file, here or in a group around it", "is required")
+		}
+	}
+	r.checkRouteEvents(rt, path)
+	r.checkRouteSources(r.conf, rt.Sources, with(path, "sources"))
+	for key, list := range map[string][]string{
+		"models": rt.Models, "companies": rt.Companies, "integrations": rt.Integrations, "statuses": rt.Statuses, "sync_types": rt.SyncTypes,
+	} {
+		r.checkPatterns(list, with(path, key))
+	}
+	if at := with(path, "operations"); r.has(at...) && r.ok(at...) && len(rt.Operations) == 0 {
+		r.add(at, "list operations, or remove the key for all", "must not be empty")
+	}
+	r.checkMappingText(&rt.Mapping, path)
+	for name, m := range rt.For {
+		at := with(path, "for", name)
+		if _, known := r.conf.Destinations[name]; !known && r.ok("destinations") {
+			r.addKey(at, didYouMean(name, "destinations of this file:", slices.Collect(maps.Keys(r.conf.Destinations))), "there is no destination %s", quote(name))
+		}
+		r.checkMappingText(&m, at)
+	}
+	if at := with(path, "routes"); r.has(at...) && len(rt.Routes) == 0 && r.ok(at...) {
+		r.add(at, "add routes, or remove the key", "must not be empty")
+	}
+	for i := range rt.Routes {
+		r.checkRoute(&rt.Routes[i], with(path, "routes", i), led || len(rt.To) > 0)
+	}
+}
+
+func (r *routeCheck) checkDefaults() {
+	d, path := &r.conf.Defaults, []any{"defaults"}
+	if !r.ok(path...) {
+		return
+	}
+	r.certain = r.checkRouteTo(r.conf, d.To, with(path, "to"), r.used) && r.certain
+	r.checkRouteEvents(&Route{Events: d.Events}, path)
+	r.checkRouteSources(r.conf, d.Sources, with(path, "sources"))
+	r.checkPatterns(d.Companies, with(path, "companies"))
+	r.checkPatterns(d.Integrations, with(path, "integrations"))
+}
+
+func (r *routeCheck) checkTable() {
+	if !r.ok("models") {
+		return
+	}
+	for row, to := range r.conf.Models {
+		path := []any{"models", row}
+		if err := Pattern(row).Check(); err != nil {
+			r.addKey(path, "write a data model, or a pattern such as INV*", "%s %s", quote(row), err)
+		}
+		if len(to) == 0 && r.ok(path...) {
+			r.add(path, "name destinations, or remove the row", "must not be empty")
+		}
+		r.certain = r.checkRouteTo(r.conf, to, path, r.used) && r.certain
+	}
+}
+
+// checkMappingText checks what can be seen of one mapping alone.
+func (r *routeCheck) checkMappingText(m *Mapping, path []any) {
+	r.checkObject(m.Object, with(path, "object"))
+	if at := with(path, "pack"); m.Pack != "" && r.ok(at...) {
+		if _, err := LoadPack(m.Pack); err != nil {
+			r.add(at, didYouMean(m.Pack, "there are", Packs()), "there is no pack %s", r.quoted(at, m.Pack))
+		}
+	}
+	for name, c := range m.Expand {
+		at := with(path, "expand", name)
+		r.checkObject(c.Object, with(at, "object"))
+		r.checkOnce(c.Map, c.Constants, at)
+	}
+	r.checkOnce(m.Map, m.Constants, path)
+}
+
+func (r *routeCheck) checkOnce(m map[string]string, constants map[string]any, path []any) {
+	for name := range constants {
+		if _, twice := m[name]; twice {
+			r.addKey(with(path, "constants", name), "keep one of them", "is set in map as well")
+		}
+	}
+}
+
+func (r *routeCheck) checkObject(name string, path []any) {
+	if !r.has(path...) || !r.ok(path...) {
+		return
+	}
+	switch {
+	case name == "":
+		r.add(path, "name the table, or remove the key", "must not be empty")
+	case len(name) > 255 || strings.ContainsFunc(name, unicode.IsControl):
+		r.add(path, "at most 255 bytes, no line breaks", "cannot name an object")
 	}
 }
 

@@ -27,7 +27,9 @@ type Config struct {
 	PluginDirs   []string               `yaml:"plugin_dirs" doc:"Directories that are searched for plugins (sluice-destination-<name>), in order. Default: the folder plugins beside the sluice binary."`
 	Sources      map[string]Source      `yaml:"sources" doc:"Where webhooks come from, by name. The name is the last part of the URL: /webhooks/<name>."`
 	Destinations map[string]Destination `yaml:"destinations" doc:"Where data goes, by name. Each one is a process of its own."`
-	Routes       []Route                `yaml:"routes" doc:"Which events go to which destinations. All routes that match apply."`
+	Defaults     Defaults               `yaml:"defaults" doc:"What routes have that do not say otherwise."`
+	Models       map[string][]string    `yaml:"models" doc:"The table of data models: which destinations get the records of which model. * and ? are wildcards; of the rows that fit a model only the most precise one counts. Rows come after routes."`
+	Routes       []Route                `yaml:"routes" doc:"Which events go to which destinations, in order. All routes that match apply, up to one with stop."`
 }
 
 // Server is the HTTP side.
@@ -185,18 +187,4 @@ type Retry struct {
 	Coefficient     float64       `yaml:"coefficient" doc:"Factor from one wait to the next." default:"2" min:"1"`
 	MaxInterval     time.Duration `yaml:"max_interval" doc:"Longest wait between attempts." default:"5m" above:"0s"`
 	MaxElapsed      time.Duration `yaml:"max_elapsed" doc:"Time from a record's first failure after which it becomes a dead letter. Pauses do not count." default:"24h" above:"0s"`
-}
-
-// Route says which events go where.
-type Route struct {
-	Name         string   `yaml:"name" doc:"Names the route in logs, in the ledger and in the Temporal UI; unique." required:"true"`
-	Sources      []string `yaml:"sources" doc:"Sources to match; * and ? are wildcards. Default: all."`
-	Events       []string `yaml:"events" doc:"Kinds of events to match; * stands for all. Default: data_model_changes."`
-	Models       []string `yaml:"models" doc:"Data models to match, without regard to case; * and ? are wildcards. Restricts data_model_changes only. Default: all."`
-	Operations   []string `yaml:"operations" doc:"CREATE, UPDATE, DELETE. In mode records they restrict what the record became: a deleted record is DELETE, version 1 is CREATE, all else UPDATE. Restricts data_model_changes only. Default: all." enum:"CREATE,UPDATE,DELETE"`
-	Companies    []string `yaml:"companies" doc:"Company ids to match; * and ? are wildcards. Default: all."`
-	Integrations []string `yaml:"integrations" doc:"Integrations to match, without regard to case; * and ? are wildcards. Default: all."`
-	Mode         string   `yaml:"mode" doc:"records delivers the merged state of each record; changes delivers every change as it came." default:"records" enum:"records,changes"`
-	Object       string   `yaml:"object" doc:"Table or object at the destination. Default: the data model in lower case, or events for events without records."`
-	To           []string `yaml:"to" doc:"Destinations." required:"true"`
 }

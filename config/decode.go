@@ -27,7 +27,7 @@ func (d *decoder) fields(t reflect.Type) []field {
 // file does not name them.
 func (d *decoder) setDefaults(v reflect.Value) {
 	for _, f := range d.fields(v.Type()) {
-		fv := v.Field(f.index)
+		fv := v.FieldByIndex(f.index)
 		switch {
 		case f.def != "":
 			if problem, _ := setText(fv, f, f.def); problem != "" {
@@ -46,6 +46,9 @@ func (d *decoder) value(n *yaml.Node, path []any, v reflect.Value, f field) {
 	switch {
 	case t == authType:
 		d.auth(n, path, v.Addr().Interface().(*SourceAuth))
+		return
+	case t == expandType:
+		d.expand(n, path, v, f)
 		return
 	case t == settingsType:
 		if d.isMapping(n, path, f) {
@@ -118,7 +121,7 @@ func (d *decoder) structure(n *yaml.Node, path []any, v reflect.Value, f field) 
 			return
 		}
 		seen[k.Value] = true
-		d.value(value, p, v.Field(fields[i].index), fields[i])
+		d.value(value, p, v.FieldByIndex(fields[i].index), fields[i])
 	})
 	var free []string // settings that an unknown key may stand for
 	for _, f := range fields {
@@ -130,6 +133,7 @@ func (d *decoder) structure(n *yaml.Node, path []any, v reflect.Value, f field) 
 		hint := ""
 		if c, ok := Nearest(u.key.Value, free); ok {
 			excused = append(excused, c)
+			d.broken[identity(with(path, c))] = true
 			hint = "did you mean " + c + "?"
 		} else {
 			hint = didYouMean(u.key.Value, "known here:", keysOf(fields))
@@ -230,4 +234,33 @@ func (d *decoder) auth(n *yaml.Node, path []any, a *SourceAuth) {
 			d.fail(item, p, "write each check as an item of its own; all of them must pass", "must name exactly one check, not %d", len(item.Content)/2)
 		}
 	}
+}
+
+// expand decodes the name of a list, several names, or settings by name.
+func (d *decoder) expand(n *yaml.Node, path []any, v reflect.Value, f field) {
+	switch {
+	case n.Kind == yaml.MappingNode || n.Tag == "!!null":
+		d.mapping(n, path, v, f)
+		return
+	case n.Kind == yaml.ScalarNode:
+		if name, _, ok := d.scalar(n, path); ok {
+			v.Set(reflect.ValueOf(Expand{name: {}}))
+		}
+		return
+	case n.Kind != yaml.SequenceNode:
+		d.fail(n, path, "name a field that holds a list", "must be a name, a list of names or a mapping, not %s", describe(n))
+		return
+	}
+	out := make(Expand, len(n.Content))
+	for i, item := range n.Content {
+		p := with(path, i)
+		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
+			d.fail(item, p, "name a field that holds a list", "must be a name, not %s", describe(item))
+			continue
+		}
+		if name, _, ok := d.scalar(item, p); ok {
+			out[name] = Child{}
+		}
+	}
+	v.Set(reflect.ValueOf(out))
 }

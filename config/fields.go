@@ -8,7 +8,7 @@ import (
 
 // field is what the tags of a struct field say of a setting.
 type field struct {
-	index    int
+	index    []int // of the struct field, within inlined ones
 	typ      reflect.Type
 	key      string
 	doc      string
@@ -19,6 +19,7 @@ type field struct {
 	format   string
 	required bool
 	secret   bool
+	within   bool // a route, so that routes are those of a group
 }
 
 // fieldsOf returns the settings of a struct in the order they are declared.
@@ -27,11 +28,18 @@ func fieldsOf(t reflect.Type) []field {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		key := sf.Tag.Get("yaml")
-		if key == "" {
+		switch key {
+		case "":
+			continue
+		case ",inline":
+			for _, f := range fieldsOf(sf.Type) {
+				f.index = append([]int{i}, f.index...)
+				out = append(out, f)
+			}
 			continue
 		}
 		f := field{
-			index: i, typ: sf.Type, key: key,
+			index: []int{i}, typ: sf.Type, key: key,
 			doc: sf.Tag.Get("doc"), def: sf.Tag.Get("default"),
 			min: sf.Tag.Get("min"), above: sf.Tag.Get("above"), format: sf.Tag.Get("format"),
 			required: sf.Tag.Get("required") == "true", secret: sf.Tag.Get("secret") == "true",
@@ -56,6 +64,9 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	authType     = reflect.TypeFor[SourceAuth]()
 	settingsType = reflect.TypeFor[map[string]any]()
+	expandType   = reflect.TypeFor[Expand]()
+	routeType    = reflect.TypeFor[Route]()
+	routesType   = reflect.TypeFor[[]Route]()
 )
 
 // kindOf names the type of a setting as the messages, the schema and the
@@ -68,6 +79,8 @@ func kindName(t reflect.Type, format string) string {
 		return "duration"
 	case t == authType:
 		return "list of mappings, or none"
+	case t == expandType:
+		return "text, list of text, or mapping"
 	case format == "bytes":
 		return "size"
 	case format == "address":
@@ -90,8 +103,11 @@ func kindName(t reflect.Type, format string) string {
 		}
 		return "list of " + kindName(t.Elem(), "")
 	case reflect.Map:
-		if t.Elem().Kind() == reflect.String {
+		switch t.Elem().Kind() {
+		case reflect.String:
 			return "mapping of text"
+		case reflect.Slice:
+			return "mapping of lists"
 		}
 		return "mapping"
 	default:

@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 		"dispatch.max_events_per_workflow": {c.Dispatch.MaxEventsPerWorkflow, 500},
 		"destinations.audit.concurrency":   {c.Destinations["audit"].Concurrency, 4},
 		"destinations.audit.retry":         {c.Destinations["audit"].Retry, config.Retry{InitialInterval: time.Second, Coefficient: 2, MaxInterval: 5 * time.Minute, MaxElapsed: 24 * time.Hour}},
-		"routes[0].mode":                   {c.Routes[0].Mode, "records"},
+		"Flat()[0].mode":                   {c.Flat()[0].Mode, "records"},
 	} {
 		if !reflect.DeepEqual(v[0], v[1]) {
 			t.Errorf("%s: got %v, want %v", name, v[0], v[1])
@@ -234,7 +234,7 @@ func TestManyMistakesOnOneLine(t *testing.T) {
 func TestDiagnosticsAsJSON(t *testing.T) {
 	f, _ := config.Parse("x.yaml", []byte("colour: red\n"), resolver)
 	got, err := json.Marshal(f.Diagnostics.Errors()[:1])
-	want := `[{"file":"x.yaml","line":1,"column":1,"path":"colour","problem":"unknown key","hint":"known here: data_dir, destinations, dispatch, ledger, log, plugin_dirs, routes, server, sources, temporal","severity":"error"}]`
+	want := `[{"file":"x.yaml","line":1,"column":1,"path":"colour","problem":"unknown key","hint":"known here: data_dir, defaults, destinations, dispatch, ledger, log, models, plugin_dirs, routes, server, sources, temporal","severity":"error"}]`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

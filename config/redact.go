@@ -151,7 +151,7 @@ func mapKeys(v reflect.Value) map[string]bool {
 func (p printer) structure(v reflect.Value, path []any) object {
 	out := object{}
 	for _, f := range fieldsOf(v.Type()) {
-		fv := v.Field(f.index)
+		fv := v.FieldByIndex(f.index)
 		at := with(path, f.key)
 		if fv.IsZero() && f.def == "" && !f.required && !p.resolved[identity(at)] {
 			continue

@@ -35,6 +35,9 @@ func section(b *bytes.Buffer, title, doc string, t reflect.Type) {
 	for _, f := range fieldsOf(t) {
 		b.WriteString("| `" + f.key + "` | " + f.kindOf() + " | " + defaultText(f) + " | " + cell(describeField(f)) + " |\n")
 		switch name := prefix + f.key; {
+		case t == routeType && (f.typ == routesType || f.key == "for"): // as explained above
+		case f.typ == expandType:
+			within = append(within, inner{"`" + name + ".<field>`", "Each element of the list becomes a record of its own.", reflect.TypeFor[Child]()})
 		case f.typ == authType:
 			within = append(within, inner{"`" + name + "[]`", "Each item is exactly one of these. All items must pass.", reflect.TypeFor[AuthEntry]()})
 		case f.typ.Kind() == reflect.Struct:
@@ -130,5 +133,6 @@ that has no company passes a filter on companies only if that is ` + "`*`" + `.
 | all other kinds | the event as a whole | the event as a whole |
 
 All routes that match apply. Where several send the same record, change or event to the same destination, the
-first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination.
+first in the file wins, with its ` + "`object`" + `: one delivery for each record and destination. Rows of ` + "`models`" + ` come after
+all routes. [Routing](../routing.md) and [mapping](../mapping.md) explain it with examples.
 `

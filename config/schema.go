@@ -34,6 +34,7 @@ func structSchema(t reflect.Type) object {
 	var properties object
 	var required []any
 	for _, f := range fields {
+		f.within = t == routeType
 		s := object{}
 		if f.doc != "" {
 			s = append(s, member{"description", f.doc})
@@ -85,6 +86,14 @@ func typeSchema(t reflect.Type, f field) object {
 			object{{"const", "none"}},
 			object{{"type", "array"}, {"minItems", 1}, {"items", entry}},
 			reference,
+		}}}
+	case t == routesType && f.key == "routes" && f.within:
+		return object{{"type", orNull("array", true)}, {"items", object{{"$ref", "#/properties/routes/items"}}}}
+	case t == expandType:
+		return object{{"anyOf", []any{
+			object{{"type", "string"}},
+			object{{"type", "array"}, {"items", object{{"type", "string"}}}},
+			object{{"type", orNull("object", true)}, {"additionalProperties", structSchema(reflect.TypeFor[Child]())}},
 		}}}
 	case t == settingsType:
 		return object{{"type", orNull("object", true)}}

@@ -89,10 +89,16 @@ func (d Destination) SettingsJSON() (json.RawMessage, error) {
 	if len(d.Config) == 0 {
 		return json.RawMessage("{}"), nil
 	}
+	return JSON(d.Config)
+}
+
+// JSON writes a setting of free form as JSON, with numbers as the file writes
+// them.
+func JSON(setting any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(d.Config); err != nil {
+	if err := e.Encode(setting); err != nil {
 		return nil, err
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil

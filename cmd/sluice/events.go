@@ -39,6 +39,7 @@ func newEventsCommand(f *shared) *cobra.Command {
 	q.flag(list, "company", "only of this company id")
 	q.flag(list, "model", "only of this data model")
 	q.flag(list, "kind", "only of this kind")
+	unrouted := list.Flags().Bool("unrouted", false, "only those that no route takes, but for a catch_all")
 	q.flag(list, "before", "only events with a smaller sequence number")
 	q.flag(list, "limit", "at most so many (default 50)")
 	list.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +47,11 @@ func newEventsCommand(f *shared) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		events, err := c.Events(cmd.Context(), q.values())
+		values := q.values()
+		if *unrouted {
+			values["unrouted"] = "true"
+		}
+		events, err := c.Events(cmd.Context(), values)
 		if err != nil {
 			return err
 		}

@@ -6,15 +6,20 @@
 // A data-model event is delivered as merged records by routes in mode records
 // and as single changes by routes in mode changes. Events of every other kind
 // are delivered whole, whatever the mode. Where several routes send the same
-// thing to the same destination, the first in file order wins.
+// thing to the same destination, the first in file order wins. A route with stop
+// keeps what it matches from later routes, and one with catch_all takes what no
+// other route takes.
+//
+// What can be told from the key of a record or the envelope of an event is
+// remembered; conditions are evaluated each time.
 package routing
 
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/expr"
 	"github.com/sluicehq/sluice/internal/event"
 )
 
@@ -44,10 +49,18 @@ type RecordInput struct {
 	CompanyID   string
 	Integration string
 	Operation   event.Operation
+	// Vars are what conditions see. Nil: every field is null.
+	Vars *expr.Vars
+	// Failed is told of conditions that cannot be evaluated: their routes do not
+	// match. The error holds no values. May be nil.
+	Failed func(route string, err error)
+	// Assume takes conditions to hold.
+	Assume bool
 }
 
 // EventInput is what routes see of an event or of one of its changes. Model and
-// Operation count for data-model events only.
+// Operation count for data-model events only, Status and SyncType for events
+// that have them.
 type EventInput struct {
 	Source      string
 	Kind        event.Kind
@@ -55,6 +68,11 @@ type EventInput struct {
 	CompanyID   string
 	Integration string
 	Operation   event.Operation
+	Status      string
+	SyncType    string
+	Vars        *expr.Vars                    // as in RecordInput
+	Failed      func(route string, err error) // as in RecordInput
+	Assume      bool                          // as in RecordInput
 }
 
 // OperationOf says what a record became, as routes name it: a deleted record is
@@ -72,36 +90,46 @@ func OperationOf(r *event.Record) event.Operation {
 
 // Table is a compiled list of routes.
 type Table struct {
-	routes []route
+	routes     []route
+	conditions []*expr.Program
 	// Only what some route asks about is part of what answers are remembered
 	// by: without a filter on companies, all companies share an answer.
-	byCompany, byIntegration, byOperation bool
+	byCompany, byIntegration, byOperation, byStatus, bySyncType bool
+	history                                                     bool // see [Table.History]
 
 	answers cache
 }
 
-// route is a config.Route with its filters prepared. An empty filter lets
-// everything pass.
+// route is a config.Route with its filters prepared: its own and those of the
+// groups around it.
 type route struct {
-	name         string
-	sources      []config.Pattern
-	kinds        map[event.Kind]bool // nil: every kind
-	models       []config.Pattern    // upper case
-	operations   []event.Operation
-	companies    []config.Pattern
-	integrations []config.Pattern // upper case
-	mode         Mode
-	object       string
-	to           []string
+	name     string
+	filters  []filter // its own is the last
+	except   []config.Pattern
+	mode     Mode
+	stop     bool
+	catchAll bool
+	to       []target
 }
 
-// Compile prepares the routes. It refuses what config.Parse reports, so that
-// routes from elsewhere cannot do what those of a file cannot.
+// target is a destination of a route.
+type target struct {
+	name   string
+	object string
+	// packed are the models that the pack has something for, with their objects;
+	// nil without a pack.
+	packed map[string]string
+}
+
+// Compile prepares routes that [config.Config.Flat] returned. It refuses what
+// config.Parse reports, so that routes from elsewhere cannot do what those of a
+// file cannot.
 func Compile(routes []config.Route) (*Table, error) {
 	t := &Table{routes: make([]route, 0, len(routes))}
 	names := make(map[string]bool, len(routes))
+	conditions := make(map[string]int)
 	for i, r := range routes {
-		c, err := compile(r)
+		c, err := t.compile(r, conditions)
 		if err == nil && names[r.Name] {
 			err = fmt.Errorf("the name is already used")
 		}
@@ -110,15 +138,26 @@ func Compile(routes []config.Route) (*Table, error) {
 		}
 		names[r.Name] = true
 		t.routes = append(t.routes, c)
-		t.byCompany = t.byCompany || len(c.companies) > 0
-		t.byIntegration = t.byIntegration || len(c.integrations) > 0
-		t.byOperation = t.byOperation || len(c.operations) > 0
+		for _, f := range c.filters {
+			t.byCompany = t.byCompany || len(f.companies) > 0
+			t.byIntegration = t.byIntegration || len(f.integrations) > 0
+			t.byOperation = t.byOperation || len(f.operations) > 0
+			t.byStatus = t.byStatus || len(f.statuses) > 0
+			t.bySyncType = t.bySyncType || len(f.syncTypes) > 0
+		}
 	}
 	return t, nil
 }
 
-func compile(r config.Route) (route, error) {
-	c := route{name: r.Name, object: r.Object, to: slices.Clone(r.To)}
+// History reports whether some condition asks what a record was before, for the
+// change or for the event.
+func (t *Table) History() bool { return t.history }
+
+// Conditional reports whether any route has a condition.
+func (t *Table) Conditional() bool { return len(t.conditions) > 0 }
+
+func (t *Table) compile(r config.Route, conditions map[string]int) (route, error) {
+	c := route{name: r.Name, stop: r.Stop, catchAll: r.CatchAll}
 	if r.Name == "" {
 		return c, fmt.Errorf("it has no name")
 	}
@@ -133,60 +172,60 @@ func compile(r config.Route) (route, error) {
 	default:
 		return c, fmt.Errorf("there is no mode %q; use records or changes", r.Mode)
 	}
-
-	c.kinds = map[event.Kind]bool{event.KindDataModelChanges: len(r.Events) == 0}
-	for _, k := range r.Events {
-		if k == config.AllEvents {
-			c.kinds = nil
-			break
+	for i, f := range append(slices.Clone(r.Within), r.Filter()) {
+		compiled, err := compileFilter(f, i == len(r.Within))
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", &f, err)
 		}
-		if !slices.Contains(event.Kinds, event.Kind(k)) {
-			return c, fmt.Errorf("there is no kind of event %q", k)
+		if f.Where != "" {
+			if compiled.where, err = t.condition(f.Where, conditions); err != nil {
+				return c, fmt.Errorf("%s: where: %w", &f, err)
+			}
 		}
-		c.kinds[event.Kind(k)] = true
+		c.filters = append(c.filters, compiled)
 	}
-	for _, o := range r.Operations {
-		switch op := event.Operation(o); op {
-		case event.Create, event.Update, event.Delete:
-			c.operations = append(c.operations, op)
-		default:
-			return c, fmt.Errorf("there is no operation %q; use CREATE, UPDATE or DELETE", o)
-		}
+	for _, p := range r.Except {
+		c.except = append(c.except, config.Pattern(p))
 	}
-
-	var err error
-	for _, f := range []struct {
-		name  string
-		in    []string
-		out   *[]config.Pattern
-		upper bool
-	}{
-		{"sources", r.Sources, &c.sources, false},
-		{"models", r.Models, &c.models, true},
-		{"companies", r.Companies, &c.companies, false},
-		{"integrations", r.Integrations, &c.integrations, true},
-	} {
-		if *f.out, err = patterns(f.in, f.upper); err != nil {
-			return c, fmt.Errorf("%s: %w", f.name, err)
+	for _, d := range r.To {
+		to, err := compileTarget(&r, d)
+		if err != nil {
+			return c, err
 		}
+		c.to = append(c.to, to)
 	}
 	return c, nil
 }
 
-// patterns prepares a filter. One that lets everything pass becomes empty.
-func patterns(in []string, upper bool) ([]config.Pattern, error) {
-	var out []config.Pattern
-	for _, s := range in {
-		if err := config.Pattern(s).Check(); err != nil {
-			return nil, fmt.Errorf("%q %w", s, err)
-		}
-		if upper {
-			s = strings.ToUpper(s)
-		}
-		out = append(out, config.Pattern(s))
+// condition compiles a condition once, however many routes share it.
+func (t *Table) condition(source string, known map[string]int) (int, error) {
+	if i, ok := known[source]; ok {
+		return i, nil
 	}
-	if slices.ContainsFunc(out, func(p config.Pattern) bool { return strings.Trim(string(p), "*") == "" }) {
-		return nil, nil
+	p, err := expr.Compile(source)
+	if err != nil {
+		return 0, err
+	}
+	t.conditions = append(t.conditions, p)
+	t.history = t.history || p.Checked().History
+	known[source] = len(t.conditions)
+	return len(t.conditions), nil
+}
+
+func compileTarget(r *config.Route, to string) (target, error) {
+	m := r.MappingFor(to)
+	out := target{name: to, object: m.Object}
+	if m.Pack == "" {
+		return out, nil
+	}
+	pack, err := config.LoadPack(m.Pack)
+	if err != nil {
+		return out, err
+	}
+	out.packed = make(map[string]string, len(pack.Models))
+	for model := range pack.Models {
+		resolved, _ := r.Resolve(to, model)
+		out.packed[model] = resolved.Object
 	}
 	return out, nil
 }

@@ -50,7 +50,7 @@ func TestRecords(t *testing.T) {
 			want:   "a>w:invoices:records b>x:invoices:records b>y:invoices:records",
 		},
 		"the first route to a destination wins": {
-			routes: []config.Route{{Name: "a", Object: "bills", To: []string{"w", "w"}}, {Name: "b", To: []string{"w", "x"}}},
+			routes: []config.Route{{Name: "a", Mapping: config.Mapping{Object: "bills"}, To: []string{"w", "w"}}, {Name: "b", To: []string{"w", "x"}}},
 			want:   "a>w:bills:records b>x:invoices:records",
 		},
 		"a changes route delivers no records and shadows none": {
@@ -127,11 +127,11 @@ func TestAppends(t *testing.T) {
 		"an event goes whole, in mode records too":        {[]config.Route{{Name: "a", Events: []string{"*"}, To: []string{"w"}}}, sync, "a>w:events:events"},
 		"an event goes whole in mode changes":             {[]config.Route{{Name: "a", Events: []string{"sync_completed"}, Mode: "changes", To: []string{"w"}}}, sync, "a>w:events:events"},
 		"without events a route takes data only":          {[]config.Route{{Name: "a", To: []string{"w"}}, {Name: "b", Mode: "changes", To: []string{"w"}}}, sync, ""},
-		"an unknown event goes whole":                     {[]config.Route{{Name: "a", Events: []string{"unknown"}, Object: "odd", To: []string{"w"}}}, unknown, "a>w:odd:events"},
+		"an unknown event goes whole":                     {[]config.Route{{Name: "a", Events: []string{"unknown"}, Mapping: config.Mapping{Object: "odd"}, To: []string{"w"}}}, unknown, "a>w:odd:events"},
 		"models and operations are about data only":       {[]config.Route{{Name: "a", Events: []string{"*"}, Models: []string{"BILLS"}, Operations: []string{"DELETE"}, To: []string{"w"}}}, sync, "a>w:events:events"},
 		"companies are about events too":                  {[]config.Route{{Name: "a", Events: []string{"*"}, Companies: []string{"1"}, To: []string{"w"}}}, sync, ""},
 		"operations are those of the change":              {[]config.Route{{Name: "a", Mode: "changes", Operations: []string{"DELETE"}, To: []string{"w"}}, {Name: "b", Mode: "changes", Operations: []string{"UPDATE"}, To: []string{"w"}}}, data, "b>w:invoices:changes"},
-		"one append for each destination, the first wins": {[]config.Route{{Name: "a", Mode: "changes", Object: "log", To: []string{"w"}}, {Name: "b", Mode: "changes", To: []string{"w", "x"}}}, data, "a>w:log:changes b>x:invoices:changes"},
+		"one append for each destination, the first wins": {[]config.Route{{Name: "a", Mode: "changes", Mapping: config.Mapping{Object: "log"}, To: []string{"w"}}, {Name: "b", Mode: "changes", To: []string{"w", "x"}}}, data, "a>w:log:changes b>x:invoices:changes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := compile(t, tt.routes...)
@@ -170,7 +170,7 @@ func TestCompileRefuses(t *testing.T) {
 }
 
 func TestObject(t *testing.T) {
-	table := compile(t, config.Route{Name: "a", Object: "deals", To: []string{"w"}}, config.Route{Name: "b", To: []string{"w"}})
+	table := compile(t, config.Route{Name: "a", Mapping: config.Mapping{Object: "deals"}, To: []string{"w"}}, config.Route{Name: "b", To: []string{"w"}})
 	for name, want := range map[string]string{"a": "deals true", "b": " true", "c": " false"} {
 		object, ok := table.Object(name)
 		if got := fmt.Sprint(object, " ", ok); got != want {
@@ -196,7 +196,7 @@ func TestExplain(t *testing.T) {
 		config.Route{Name: "bills", Models: []string{"BILLS"}, To: []string{"w"}},
 		config.Route{Name: "all", To: []string{"w", "w", "x"}},
 		config.Route{Name: "log", Mode: "changes", To: []string{"w"}},
-		config.Route{Name: "again", Object: "o", To: []string{"x", "y"}},
+		config.Route{Name: "again", Mapping: config.Mapping{Object: "o"}, To: []string{"x", "y"}},
 	)
 	var got []string
 	for _, v := range table.ExplainRecord(invoice) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/routing"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -125,12 +126,17 @@ func (a *App) startPlugin(ctx context.Context, name string) error {
 
 // buildSettings compiles what the activities know of the configuration.
 func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
-	table, err := routing.Compile(a.conf.Routes)
+	routes := a.conf.Flat()
+	table, err := routing.Compile(routes)
+	if err != nil {
+		return nil, fmt.Errorf("routes: %w", err)
+	}
+	plans, err := mapping.Compile(routes)
 	if err != nil {
 		return nil, fmt.Errorf("routes: %w", err)
 	}
 	s := &activities.Settings{
-		Revision: a.file.Revision, TaskQueue: a.conf.Temporal.TaskQueue, Table: table,
+		Revision: a.file.Revision, TaskQueue: a.conf.Temporal.TaskQueue, Table: table, Plans: plans,
 		Destinations: make(map[string]activities.Destination, len(a.conf.Destinations)),
 	}
 	for name, d := range a.conf.Destinations {

@@ -2,14 +2,12 @@ package app
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/rootfi"
-	"github.com/sluicehq/sluice/plugins/destination"
 )
 
 // sources makes the endpoint's sources of the configured ones.
@@ -49,34 +47,16 @@ func authenticator(e config.AuthEntry) (endpoint.Authenticator, error) {
 
 // payloads names what takes events apart, by the family of their format.
 func payloads() map[string]activities.Payloads {
-	return map[string]activities.Payloads{"rootfi": &rootfiPayloads{}}
+	return map[string]activities.Payloads{"rootfi": rootfiPayloads{}}
 }
 
-type rootfiPayloads struct {
-	types sync.Map // model → map[string]destination.FieldType
-}
+type rootfiPayloads struct{}
 
-func (*rootfiPayloads) Changes(ev event.Event) ([]event.Change, []activities.Unkeyed, error) {
+func (rootfiPayloads) Changes(ev event.Event) ([]event.Change, []activities.Unkeyed, error) {
 	changes, unkeyed, err := rootfi.Changes(ev)
 	out := make([]activities.Unkeyed, len(unkeyed))
 	for i, u := range unkeyed {
 		out[i] = activities.Unkeyed(u)
 	}
 	return changes, out, err
-}
-
-func (p *rootfiPayloads) FieldTypes(model string) map[string]destination.FieldType {
-	if got, ok := p.types.Load(model); ok {
-		return got.(map[string]destination.FieldType)
-	}
-	m, ok := rootfi.Catalog{}.Lookup(model)
-	if !ok {
-		return nil // not remembered: names of models come from outside
-	}
-	types := make(map[string]destination.FieldType, len(m.Fields))
-	for name, t := range m.Fields {
-		types[name] = destination.FieldType(t)
-	}
-	p.types.Store(model, types)
-	return types
 }

@@ -23,8 +23,11 @@ var allowed = map[string][]string{
 	"internal/event":  {},
 	"internal/fault":  {},
 	"internal/rootfi": {"internal/event"},
-	"config":          {"internal/event"},
-	"config/routing":  {"config", "internal/event"},
+	"config":          {"config/expr", "config/packs", "internal/event"},
+	"config/expr":     {"internal/event", "internal/rootfi"},
+	"config/packs":    {},
+	"config/routing":  {"config", "config/expr", "internal/event"},
+	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
 
 	"internal/ledger":            {"internal/event"},
 	"internal/ledger/sqlite":     {"internal/event", "internal/fault", "internal/ledger"},
@@ -33,7 +36,7 @@ var allowed = map[string][]string{
 	"internal/endpoint":          {"internal/event", "internal/ledger"},
 	"internal/endpoint/admin":    {"internal/event", "internal/ledger"},
 
-	"activities":        {"config/routing", "internal/event", "internal/fault", "internal/ledger", "plugins/destination"},
+	"activities":        {"config/expr", "config/mapping", "config/routing", "internal/event", "internal/fault", "internal/ledger", "plugins/destination"},
 	"workflows":         {"activities"},
 	"internal/dispatch": {"workflows", "internal/event", "internal/fault", "internal/ledger"},
 	"internal/worker":   {"workflows", "activities", "internal/fault", "internal/ledger"},
@@ -59,7 +62,7 @@ var allowed = map[string][]string{
 
 	// The only place that knows all types.
 	"internal/app": {
-		"activities", "config", "config/routing", "internal/dispatch", "internal/embedded", "internal/endpoint",
+		"activities", "config", "config/mapping", "config/routing", "internal/dispatch", "internal/embedded", "internal/endpoint",
 		"internal/endpoint/admin", "internal/event", "internal/fault", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
 		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
 	},
@@ -106,6 +109,9 @@ var foreign = map[string][]string{
 		"plugins/destination/serve", "plugins/destination/destinationpb",
 	},
 	"gopkg.in/yaml":             {"config"},
+	"cel.dev/":                  {"config/expr"},
+	"github.com/cockroachdb/":   {"config/expr"},
+	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},

@@ -29,6 +29,7 @@ type Ledger interface {
 	Appender
 	Batches
 	Deliveries
+	Mappings
 	Reader
 	Operator
 	Close() error
@@ -109,12 +110,16 @@ type Application struct {
 	// Route is called inside the transaction for each record that really
 	// changed; it must be pure and fast. The deliveries it returns are booked as
 	// wanted at the record's new version, superseding older wishes.
-	Route func(r *event.Record) []Want
+	Route func(m Merged) []Want
+	// Before asks for what each record was before; see [Merged].
+	Before bool
 	// Appends are deliveries of single changes and of events, routed already.
 	Appends []AppendWant
 	// Unkeyed are changes that cannot be merged because nothing identifies their
 	// record. They become dead letters.
 	Unkeyed []Unkeyed
+	// Unrouted are events that no route takes; they are remembered for operators.
+	Unrouted []int64
 	// Final marks the batch as applied: this was its last chunk.
 	Final    bool
 	Revision string // of the configuration that routed it
@@ -149,6 +154,7 @@ type Applied struct {
 	Changed   int // records with a new version
 	Unchanged int // records whose changes said nothing new
 	ByModel   map[string]ModelCount
+	Unrouted  int // events that are remembered as unrouted and were not before
 }
 
 // ModelCount counts the changes of one data model.
@@ -229,6 +235,9 @@ type Delivery struct {
 	Attempts  int   // failures so far since the last success
 	Suspect   int   // calls lost with it since the last answer: it may be what breaks them
 	FirstFail time.Time
+
+	Blocked  time.Time           // since when it waits for a parent; zero if it does not
+	Children map[string][]string // DeliverRecord: elements of its lists that may be there, by object
 }
 
 // Outcome is what became of one delivery.
@@ -241,6 +250,15 @@ type Outcome struct {
 	ErrorKind  string    // short word, safe for logs
 	Code       string    // of the destination, safe for logs
 	Message    string    // whole, for operators only
+
+	// OutcomeDelivered of a record whose mapping expands lists: the elements that
+	// are there now, by object. nil leaves what is known.
+	Children map[string][]string
+	// OutcomeBlocked: records that must be at the destination first. A delivery
+	// of any of them wakes this one, before RetryAt. If Seen is not set and one of
+	// them has been delivered already, it is due at once.
+	Parents []event.RecordKey
+	Seen    bool
 }
 
 // OutcomeKind says how a delivery is booked.
@@ -252,4 +270,5 @@ const (
 	OutcomeDelivered                    // done at Version; waits again if a newer one is wanted by now
 	OutcomeWait                         // not a failure: waits until RetryAt, counts nothing
 	OutcomeDead                         // becomes a dead letter
+	OutcomeBlocked                      // not a failure: waits for a parent until RetryAt, counts nothing
 )

@@ -63,6 +63,7 @@ type EventFilter struct {
 	Kind                     event.Kind
 	BeforeSeq                int64 // for paging; 0 = from the newest
 	Limit                    int   // 0 = 50
+	Unrouted                 bool  // only those that no route takes
 }
 
 // EventSummary is an event without its body.

@@ -60,8 +60,10 @@ var Tables = []Table{
 		{"id", Number}, {"destination", Number}, {"model", Number}, {"route", Number}, {"revision", Number}, {"record_id", Number},
 		{"event_seq", Number}, {"idx", Number}, {"batch", Number}, {"state", Number}, {"wanted", Number}, {"delivered", Number},
 		{"attempts", Number}, {"suspect", Number}, {"first_fail", Moment}, {"due", Moment}, {"since", Moment}, {"delivered_at", Moment},
-		{"error_kind", Text}, {"code", Text}, {"message", Text},
+		{"error_kind", Text}, {"code", Text}, {"message", Text}, {"children", Text}, {"blocked", Moment},
 	}},
+	{"parents", []Column{{"destination", Number}, {"scope", Number}, {"platform_id", Text}, {"delivery_id", Number}}},
+	{"unrouted", []Column{{"event_seq", Number}}},
 	{"dead_letters", []Column{
 		{"id", Number}, {"delivery_id", Number}, {"destination", Text}, {"route", Text}, {"kind", Text}, {"source", Text}, {"company_id", Text},
 		{"integration", Text}, {"model", Text}, {"platform_id", Text}, {"event_seq", Number}, {"event_id", Text}, {"idx", Number},

@@ -129,7 +129,7 @@ func book(t *testing.T, l *sqlite.Ledger) int64 {
 	}
 	if _, err := l.Apply(t.Context(), ledger.Application{
 		Batch: b.ID, Changes: changes, Final: true,
-		Route: func(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} },
+		Route: func(ledger.Merged) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} },
 	}); err != nil {
 		t.Fatal(err)
 	}

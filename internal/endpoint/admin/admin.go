@@ -278,3 +278,15 @@ func number(r *http.Request, name string) (int64, error) {
 	}
 	return n, nil
 }
+
+func flag(r *http.Request, name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, badRequest(name + " must be true or false")
+	}
+	return on, nil
+}

@@ -99,7 +99,7 @@ func (f *fixture) book() {
 	}
 	_, err = f.ledger.Apply(ctx, ledger.Application{
 		Batch: b.ID, Changes: changes, Final: true,
-		Route: func(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "warehouse", Route: "r"}} },
+		Route: func(ledger.Merged) []ledger.Want { return []ledger.Want{{Destination: "warehouse", Route: "r"}} },
 	})
 	f.must(err)
 	f.settle(ledger.OutcomeDelivered, ledger.OutcomeDead)
@@ -171,7 +171,7 @@ func TestEventsAndRecords(t *testing.T) {
 		}
 	}
 	for name, path := range map[string]string{
-		"limit": "/api/v1/events?limit=many", "negative": "/api/v1/events?limit=-1", "before": "/api/v1/events?before=x",
+		"limit": "/api/v1/events?limit=many", "unrouted": "/api/v1/events?unrouted=maybe", "negative": "/api/v1/events?limit=-1", "before": "/api/v1/events?before=x",
 		"dead letters": "/api/v1/dead-letters?limit=x", "id": "/api/v1/dead-letters/x", "no platform id": "/api/v1/records",
 	} {
 		if status, body := f.ask("GET", path, "", nil); status != 400 || !strings.Contains(body, `"code":"bad_request"`) {

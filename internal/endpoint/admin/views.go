@@ -61,7 +61,12 @@ func (a *api) listEvents(r *http.Request, _ httprouter.Params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	unrouted, err := flag(r, "unrouted")
+	if err != nil {
+		return nil, err
+	}
 	list, err := a.o.Store.ListEvents(r.Context(), ledger.EventFilter{
+		Unrouted: unrouted,
 		Source: q.Get("source"), CompanyID: q.Get("company"), Model: q.Get("model"),
 		Kind: event.Kind(q.Get("kind")), BeforeSeq: before, Limit: int(min(limit, 1000)),
 	})

@@ -15,9 +15,9 @@ var applyTests = map[string]func(*kit){
 	"changes become records with versions": func(k *kit) {
 		b := k.batch(3)
 		var routed []int64
-		route := func(r *event.Record) []ledger.Want {
-			routed = append(routed, r.Version)
-			return to("d")(r)
+		route := func(m ledger.Merged) []ledger.Want {
+			routed = append(routed, m.Record.Version)
+			return to("d")(m)
 		}
 		a := k.apply(ledger.Application{Batch: b.ID, Route: route, Changes: []event.Change{
 			set("a", b.FirstSeq, 0, "1.50"), set("b", b.FirstSeq, 1, "2"), set("a", b.FirstSeq+1, 0, "1.5"),
@@ -198,11 +198,11 @@ var applyTests = map[string]func(*kit){
 		_, err := k.Apply(k.Context(), ledger.Application{
 			Batch: b.ID, Final: true,
 			Changes: []event.Change{set("a", b.FirstSeq, 0, "1"), set("b", b.FirstSeq, 1, "1")},
-			Route: func(r *event.Record) []ledger.Want {
-				if r.Key.PlatformID == "b" {
+			Route: func(m ledger.Merged) []ledger.Want {
+				if m.Record.Key.PlatformID == "b" {
 					panic(boom)
 				}
-				return to("d")(r)
+				return to("d")(m)
 			},
 		})
 		if err == nil {

@@ -29,7 +29,7 @@ func Fill(t testing.TB, l ledger.Ledger) {
 	for range 2 {
 		b, _, err := l.ClaimBatch(ctx, 2)
 		must(err)
-		in := ledger.Application{Batch: b.ID, Final: true, Revision: "1", Route: func(*event.Record) []ledger.Want {
+		in := ledger.Application{Batch: b.ID, Final: true, Revision: "1", Route: func(ledger.Merged) []ledger.Want {
 			return []ledger.Want{{Destination: "d", Route: "r"}}
 		}}
 		for _, e := range b.Events {

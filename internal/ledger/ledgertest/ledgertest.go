@@ -36,7 +36,7 @@ type Opener func(t *testing.T, o Options) Store
 // Run holds the implementation to the contract.
 func Run(t *testing.T, open Opener) {
 	for _, group := range []map[string]func(*kit){
-		appendTests, batchTests, applyTests, claimTests, settleTests, deadLetterTests, pauseTests, queryTests, pruneTests, modelTests,
+		appendTests, batchTests, applyTests, claimTests, settleTests, deadLetterTests, pauseTests, queryTests, pruneTests, mappingTests, blockTests, modelTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) {
@@ -146,8 +146,8 @@ func set(id string, seq int64, index int, value string) event.Change {
 }
 
 // to routes every record to the destinations.
-func to(destinations ...string) func(*event.Record) []ledger.Want {
-	return func(*event.Record) []ledger.Want {
+func to(destinations ...string) func(ledger.Merged) []ledger.Want {
+	return func(ledger.Merged) []ledger.Want {
 		var out []ledger.Want
 		for _, d := range destinations {
 			out = append(out, ledger.Want{Destination: d, Route: "route-" + d})

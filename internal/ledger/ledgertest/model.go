@@ -140,7 +140,7 @@ func (m *model) apply() {
 			continue
 		}
 		changed++
-		for _, w := range route(r) {
+		for _, w := range route(ledger.Merged{Record: r}) {
 			m.want(w.Destination, id, 0, b.ID, r.Version)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ func (l *Ledger) apply(ctx context.Context, in ledger.Application) (ledger.Appli
 			return ledger.Applied{}, err
 		}
 		l.names.remember(a.booking.fresh)
-		out := ledger.Applied{Changed: a.changed, Unchanged: a.unchanged, ByModel: make(map[string]ledger.ModelCount, len(a.tally.merged))}
+		out := ledger.Applied{Changed: a.changed, Unchanged: a.unchanged, Unrouted: a.unrouted, ByModel: make(map[string]ledger.ModelCount, len(a.tally.merged))}
 		for model, n := range a.tally.merged {
 			out.ByModel[model] = *n
 		}
@@ -82,6 +83,7 @@ type application struct {
 	tally     tally
 	changed   int
 	unchanged int
+	unrouted  int
 }
 
 // merged is a record of the application.
@@ -89,6 +91,7 @@ type merged struct {
 	event.Record
 	id      int64
 	scope   int64
+	before  *event.Record // if somebody asks for it
 	old     []byte
 	state   []byte
 	isNew   bool
@@ -122,6 +125,7 @@ func (a *application) run(ctx context.Context, t *tx) error {
 	}
 	last := t.batch()
 	a.tally.flush(last)
+	a.noteUnrouted(last)
 	a.finish(last)
 	return t.commit(ctx, last)
 }
@@ -177,6 +181,11 @@ func (a *application) merge() error {
 			}
 		}
 		changes := a.changes[m.Key]
+		if a.Before {
+			before := m.Record
+			before.Fields = maps.Clone(m.Fields)
+			m.before = &before
+		}
 		m.changed = m.Merge(changes...)
 		a.count(m.Key.Model, changes, m.changed)
 		var err error

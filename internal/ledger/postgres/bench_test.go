@@ -47,7 +47,7 @@ func BenchmarkDeliver(b *testing.B) {
 	for i := range 20 {
 		fields[fmt.Sprintf("field_%02d", i)] = json.RawMessage(fmt.Sprintf(`"value %d of the field"`, i))
 	}
-	route := func(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "warehouse", Route: "all"}} }
+	route := func(ledger.Merged) []ledger.Want { return []ledger.Want{{Destination: "warehouse", Route: "all"}} }
 	const size = 500
 	b.ResetTimer()
 	for done := 0; done < b.N; done += size {

@@ -38,7 +38,7 @@ func (a *application) book(ctx context.Context, t *tx) error {
 		if !m.changed || a.Route == nil {
 			continue
 		}
-		for _, w := range a.Route(&m.Record) {
+		for _, w := range a.Route(ledger.Merged{Record: &m.Record, Before: m.before, Changes: a.changes[m.Key]}) {
 			a.booking.records = append(a.booking.records, wish{Want: w, record: m})
 			names = append(names, w.Destination, w.Route, m.Key.Model)
 		}
@@ -149,7 +149,7 @@ func (a *application) updateWishes(b *pgx.Batch) {
 		return
 	}
 	b.Queue(`UPDATE deliveries d SET route = g.route, revision = $5, batch = $6, state = 0, wanted = g.wanted, due = NULL,
-			since = CASE WHEN g.waited THEN d.since ELSE $7 END, attempts = 0, suspect = 0, first_fail = NULL
+			since = CASE WHEN g.waited THEN d.since ELSE $7 END, attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL
 		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bool[]) AS g(id, route, wanted, waited) WHERE d.id = g.id`,
 		ids, routes, versions, waited, a.revision(), a.Batch, a.now)
 	queueMoved(b, moved, a.Batch)

@@ -176,7 +176,7 @@ func (l *Ledger) rebook(ctx context.Context, t *tx, page []letter, batch int64) 
 	}
 	b = t.batch()
 	b.Queue(`UPDATE deliveries SET batch = $2, since = CASE WHEN state = 0 THEN since ELSE $3 END, state = 0, due = NULL,
-		attempts = 0, suspect = 0, first_fail = NULL WHERE id = ANY($1)`, moved, batch, now)
+		attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL WHERE id = ANY($1)`, moved, batch, now)
 	queueMoved(b, moved, batch)
 	b.Queue(`UPDATE dead_letters SET state = 'retried' WHERE id = ANY($1)`, letters)
 	tally.flush(b)

@@ -64,7 +64,7 @@ func changes(refs []ledger.EventRef) []event.Change {
 	return out
 }
 
-func toD(*event.Record) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} }
+func toD(ledger.Merged) []ledger.Want { return []ledger.Want{{Destination: "d", Route: "r"}} }
 
 // Several instances append the same events, claim batches, apply them, some twice
 // at the same time, and deliver: in the end everything was done once.

@@ -34,6 +34,9 @@ func (l *Ledger) ListEvents(ctx context.Context, f ledger.EventFilter) ([]ledger
 	if f.Kind != "" {
 		c.and("kind = ?", text(string(f.Kind)))
 	}
+	if f.Unrouted {
+		c.sql.WriteString(` AND seq IN (SELECT event_seq FROM unrouted)`)
+	}
 	limit := c.add(pageSize(f.Limit))
 	var out []ledger.EventSummary
 	b := new(pgx.Batch)

@@ -18,6 +18,8 @@ type claimed struct {
 	record, seq       *int64
 	idx               *int32
 	firstFail         *time.Time
+	blocked           *time.Time
+	children          *string
 	version           int64
 	state             []byte
 	source, company   *string
@@ -37,7 +39,7 @@ func (c *claiming) load(ctx context.Context) error {
 	one(b, func(r pgx.Row) error { return r.Scan(&now, &c.pause) }, `SELECT `+dbNow("$1")+`,
 		coalesce((SELECT paused FROM clocks WHERE destination = $2), interval '0')`, c.l.clock(), text(c.in.Destination))
 	query(b, &c.rows, scanClaimed, `WITH g AS MATERIALIZED (
-			SELECT g.id, g.at, d.batch, d.route, d.revision, d.wanted, d.delivered, d.attempts, d.suspect, d.first_fail,
+			SELECT g.id, g.at, d.batch, d.route, d.revision, d.wanted, d.delivered, d.attempts, d.suspect, d.first_fail, d.blocked, d.children,
 				d.record_id, d.event_seq, d.idx, coalesce(r.version, d.wanted) AS version, r.state,
 				s.source, s.company_id, s.integration, s.model, r.platform_id
 			FROM unnest($1::bigint[]) WITH ORDINALITY AS g(id, at) JOIN deliveries d ON d.id = g.id
@@ -45,7 +47,7 @@ func (c *claiming) load(ctx context.Context) error {
 		), raised AS (
 			UPDATE leases l SET version = g.version FROM g WHERE l.delivery = g.id AND l.token = $2 AND l.version <> g.version
 		)
-		SELECT id, batch, route, revision, wanted, delivered, attempts, suspect, first_fail, record_id, event_seq, idx, version, state,
+		SELECT id, batch, route, revision, wanted, delivered, attempts, suspect, first_fail, blocked, children, record_id, event_seq, idx, version, state,
 			source, company_id, integration, model, platform_id
 		FROM g ORDER BY at`, c.ids, c.out.Token.ID)
 	query(b, &events, func(r pgx.CollectableRow) (e event.Event, err error) {
@@ -86,7 +88,7 @@ func (c *claiming) load(ctx context.Context) error {
 }
 
 func scanClaimed(r pgx.CollectableRow) (c claimed, err error) {
-	return c, r.Scan(&c.ID, &c.Batch, &c.route, &c.revision, &c.Wanted, &c.Delivered, &c.Attempts, &c.Suspect, &c.firstFail,
+	return c, r.Scan(&c.ID, &c.Batch, &c.route, &c.revision, &c.Wanted, &c.Delivered, &c.Attempts, &c.Suspect, &c.firstFail, &c.blocked, &c.children,
 		&c.record, &c.seq, &c.idx, &c.version, &c.state, &c.source, &c.company, &c.integration, &c.name, &c.platformID)
 }
 
@@ -101,14 +103,10 @@ func (c *claiming) nameRows(ctx context.Context) error {
 func (c *claiming) delivery(row claimed, events map[int64]*event.Event) (ledger.Delivery, error) {
 	d := row.Delivery
 	d.Destination, d.Route, d.Revision = c.in.Destination, c.l.name(row.route), c.l.name(row.revision)
-	if row.firstFail != nil {
-		// A pause that began before the failure counts whole, so it may come out
-		// a little late.
-		t := row.firstFail.Add(c.pause)
-		d.FirstFail = c.at.in(&t)
-		if d.FirstFail.After(c.at.here) {
-			d.FirstFail = c.at.here.UTC()
-		}
+	d.FirstFail, d.Blocked = c.moved(row.firstFail), c.moved(row.blocked)
+	var err error
+	if d.Children, err = decodeChildren(row.children); err != nil {
+		return d, fmt.Errorf("delivery %d: %w", d.ID, err)
 	}
 	if row.seq != nil {
 		d.Kind, d.Index, d.Event = appendKind(*row.idx), int(*row.idx), events[*row.seq]
@@ -125,6 +123,20 @@ func (c *claiming) delivery(row claimed, events map[int64]*event.Event) (ledger.
 		return d, fmt.Errorf("delivery %d: %w", d.ID, err)
 	}
 	return d, nil
+}
+
+// moved is a moment moved by the pauses since. A pause that began before it
+// counts whole, so it may come out a little late.
+func (c *claiming) moved(stored *time.Time) time.Time {
+	if stored == nil {
+		return time.Time{}
+	}
+	t := stored.Add(c.pause)
+	out := c.at.in(&t)
+	if out.After(c.at.here) {
+		return c.at.here.UTC()
+	}
+	return out
 }
 
 func appendKind(index int32) ledger.DeliveryKind {

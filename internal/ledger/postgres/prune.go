@@ -121,6 +121,7 @@ func (l *Ledger) pruneChunk(ctx context.Context, seqs []int64, before time.Time,
 			return err
 		}
 		b = t.batch()
+		b.Queue(`DELETE FROM unrouted WHERE event_seq = ANY($1)`, gone)
 		tally.flush(b)
 		return t.commit(ctx, b)
 	})

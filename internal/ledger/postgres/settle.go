@@ -27,9 +27,13 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, ids []int6
 	if len(ids) == 0 {
 		return nil
 	}
+	scopes, err := l.parentScopes(ctx, outcomes)
+	if err != nil {
+		return err
+	}
 	var s *settlement
-	err := l.write(ctx, func(ctx context.Context, t *tx) error {
-		s = &settlement{l: l, token: token, ids: ids, own: make(map[int64]*settling, len(ids))}
+	err = l.write(ctx, func(ctx context.Context, t *tx) error {
+		s = &settlement{l: l, token: token, ids: ids, scopes: scopes, own: make(map[int64]*settling, len(ids))}
 		return s.run(ctx, t, outcomes)
 	})
 	if err != nil {
@@ -56,7 +60,14 @@ type settlement struct {
 	at       moments
 	tally    tally
 
-	deliver struct{ ids, versions []int64 }
+	waits   bool                      // something waits for a parent, at any destination
+	scopes  map[event.RecordKey]int64 // of parents
+	deliver struct {
+		ids, versions []int64
+		told          []bool // what elements are there
+		children      []*string
+	}
+	blocked blocking
 	wait    struct {
 		ids []int64
 		due []*time.Time
@@ -95,7 +106,9 @@ func (s *settlement) run(ctx context.Context, t *tx, outcomes []ledger.Outcome) 
 	s.at = s.l.moments(s.now)
 	for _, o := range outcomes {
 		if d := s.own[o.DeliveryID]; d != nil {
-			s.sort(o, d)
+			if err := s.sort(o, d); err != nil {
+				return err
+			}
 		}
 	}
 	b = t.batch()
@@ -131,17 +144,22 @@ func (s *settlement) read(b *pgx.Batch) {
 		})
 		return err
 	})
-	one(b, func(r pgx.Row) error { return r.Scan(&s.now, &s.paused, &s.letters) }, `SELECT `+dbNow("$1")+`,
+	one(b, func(r pgx.Row) error { return r.Scan(&s.now, &s.paused, &s.letters, &s.waits) }, `SELECT `+dbNow("$1")+`,
 			coalesce((SELECT paused FROM clocks WHERE destination = $2), interval '0'),
-			EXISTS (SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id = ANY($3))`,
+			EXISTS (SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id = ANY($3)), EXISTS (SELECT 1 FROM parents)`,
 		s.l.clock(), text(s.token.Destination), s.ids)
 }
 
 // sort puts an outcome to those of its kind.
-func (s *settlement) sort(o ledger.Outcome, d *settling) {
+func (s *settlement) sort(o ledger.Outcome, d *settling) error {
 	switch o.Result {
 	case ledger.OutcomeDelivered:
+		children, err := encodeChildren(o.Children)
+		if err != nil {
+			return err
+		}
 		s.deliver.ids, s.deliver.versions = append(s.deliver.ids, d.id), append(s.deliver.versions, o.Version)
+		s.deliver.told, s.deliver.children = append(s.deliver.told, o.Children != nil), append(s.deliver.children, children)
 		if d.record == nil || d.wanted <= o.Version {
 			s.tally.leave(d.modelKey, d.batch, waiting)
 			s.tally.come(d.modelKey, d.batch, delivered)
@@ -150,11 +168,14 @@ func (s *settlement) sort(o ledger.Outcome, d *settling) {
 		s.wait.ids, s.wait.due = append(s.wait.ids, d.id), append(s.wait.due, s.at.out(o.RetryAt))
 	case ledger.OutcomeDead:
 		s.giveUp(o, d)
+	case ledger.OutcomeBlocked:
+		s.block(o, d)
 	default:
 		r := &s.retry
 		r.ids, r.due, r.lost = append(r.ids, d.id), append(r.due, s.at.out(o.RetryAt)), append(r.lost, o.Lost)
 		r.errorKind, r.code, r.message = append(r.errorKind, text(o.ErrorKind)), append(r.code, text(o.Code)), append(r.message, text(o.Message))
 	}
+	return nil
 }
 
 // giveUp makes a dead letter. A newer version that is wanted by now has not been
@@ -193,23 +214,25 @@ func (s *settlement) book(b *pgx.Batch) {
 		b.Queue(`UPDATE deliveries d SET
 				delivered = CASE WHEN d.record_id IS NULL THEN d.wanted ELSE greatest(d.delivered, g.version) END,
 				state = CASE WHEN d.record_id IS NULL OR d.wanted <= g.version THEN 1 ELSE 0 END,
-				attempts = 0, suspect = 0, first_fail = NULL, due = NULL, delivered_at = $3,
+				attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL, due = NULL, delivered_at = $3,
+				children = CASE WHEN g.told THEN g.children ELSE d.children END,
 				error_kind = NULL, code = NULL, message = NULL
-			FROM unnest($1::bigint[], $2::bigint[]) AS g(id, version) WHERE d.id = g.id`,
-			s.deliver.ids, s.deliver.versions, s.now)
+			FROM unnest($1::bigint[], $2::bigint[], $4::bool[], $5::text[]) AS g(id, version, told, children) WHERE d.id = g.id`,
+			s.deliver.ids, s.deliver.versions, s.now, s.deliver.told, s.deliver.children)
+		s.wake(b)
 	}
 	if len(s.wait.ids) > 0 {
 		b.Queue(`UPDATE deliveries d SET due = g.due FROM unnest($1::bigint[], $2::timestamptz[]) AS g(id, due) WHERE d.id = g.id`,
 			s.wait.ids, s.wait.due)
 	}
 	if r := &s.retry; len(r.ids) > 0 {
-		b.Queue(`UPDATE deliveries d SET attempts = d.attempts + 1, first_fail = coalesce(d.first_fail, $7), due = g.due,
+		b.Queue(`UPDATE deliveries d SET attempts = d.attempts + 1, first_fail = coalesce(d.first_fail, $7), blocked = NULL, due = g.due,
 				suspect = CASE WHEN g.lost THEN d.suspect + 1 ELSE 0 END, error_kind = g.error_kind, code = g.code, message = g.message
 			FROM unnest($1::bigint[], $2::timestamptz[], $3::bool[], $4::text[], $5::text[], $6::text[]) AS g(id, due, lost, error_kind, code, message)
 			WHERE d.id = g.id`, r.ids, r.due, r.lost, r.errorKind, r.code, r.message, s.now.Add(-s.paused))
 	}
 	if len(s.newer) > 0 {
-		b.Queue(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, due = NULL WHERE id = ANY($1)`, s.newer)
+		b.Queue(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL, due = NULL WHERE id = ANY($1)`, s.newer)
 	}
 	if g := &s.bury; len(g.ids) > 0 {
 		b.Queue(`UPDATE deliveries d SET state = 2, attempts = d.attempts + 1, suspect = 0, due = NULL,
@@ -218,4 +241,5 @@ func (s *settlement) book(b *pgx.Batch) {
 			g.ids, g.errorKind, g.code, g.message)
 		b.Queue(insertLetters, s.rows.parameters(s.now)...)
 	}
+	s.bookBlocked(b)
 }

@@ -25,7 +25,7 @@ func (l *Ledger) Apply(ctx context.Context, in ledger.Application) (ledger.Appli
 		return ledger.Applied{}, explain(err, "apply batch %d", in.Batch)
 	}
 	l.leases.moved(a.moved, in.Batch)
-	out := ledger.Applied{Changed: a.changed, Unchanged: a.unchanged, ByModel: make(map[string]ledger.ModelCount, len(a.tally.merged))}
+	out := ledger.Applied{Changed: a.changed, Unchanged: a.unchanged, Unrouted: a.unrouted, ByModel: make(map[string]ledger.ModelCount, len(a.tally.merged))}
 	for model, n := range a.tally.merged {
 		out.ByModel[model] = *n
 	}
@@ -45,6 +45,7 @@ type application struct {
 	counted   event.Stamp // changes up to here were counted before
 	changed   int
 	unchanged int
+	unrouted  int
 	moved     []movedDelivery
 }
 
@@ -85,6 +86,9 @@ func (a *application) run() error {
 			return err
 		}
 	}
+	if err := a.noteUnrouted(); err != nil {
+		return err
+	}
 	if err := a.tally.flush(a.conn); err != nil {
 		return err
 	}
@@ -124,6 +128,7 @@ func (a *application) merge(key event.RecordKey, changes []event.Change) error {
 			return fmt.Errorf("record %d: %w", id, err)
 		}
 	}
+	before := a.before(&rec)
 	changed := rec.Merge(changes...)
 	a.count(key.Model, changes, changed)
 	state, err := rec.EncodeState()
@@ -144,7 +149,7 @@ func (a *application) merge(key event.RecordKey, changes []event.Change) error {
 	if err != nil || !changed || a.Route == nil {
 		return err
 	}
-	for _, w := range a.Route(&rec) {
+	for _, w := range a.Route(ledger.Merged{Record: &rec, Before: before, Changes: changes}) {
 		if err := a.bookRecord(w, key.Model, id, rec.Version, isNew); err != nil {
 			return err
 		}
@@ -209,7 +214,7 @@ func (a *application) bookRecord(w ledger.Want, model string, record, version in
 			since = nil
 		}
 		_, err = a.conn.exec(`UPDATE deliveries SET route = ?, revision = ?, batch = ?, state = 0, wanted = ?, due = 0,
-			since = coalesce(?, since), attempts = 0, suspect = 0, first_fail = NULL WHERE id = ?`,
+			since = coalesce(?, since), attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL WHERE id = ?`,
 			route, a.revision, a.Batch, version, since, id)
 	}
 	a.tally.come(k, a.Batch, waiting)

@@ -209,7 +209,7 @@ func driveBatch(ctx context.Context, l *sqlite.Ledger, b ledger.Batch, out io.Wr
 	if !b.Applied {
 		half := len(b.Events) / 2
 		for i, refs := range [][]ledger.EventRef{b.Events[:half], b.Events[half:]} {
-			in := ledger.Application{Batch: b.ID, Final: i == 1, Route: func(*event.Record) []ledger.Want {
+			in := ledger.Application{Batch: b.ID, Final: i == 1, Route: func(ledger.Merged) []ledger.Want {
 				return []ledger.Want{{Destination: "d", Route: "r"}}
 			}}
 			for _, r := range refs {

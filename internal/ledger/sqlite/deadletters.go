@@ -189,7 +189,7 @@ func (l *Ledger) rebook(c *conn, t *tally, d letter, batch int64) (movedDelivery
 		if state == waiting {
 			since = nil
 		}
-		if _, err := c.exec(`UPDATE deliveries SET batch = ?, state = 0, due = 0, attempts = 0, suspect = 0, first_fail = NULL,
+		if _, err := c.exec(`UPDATE deliveries SET batch = ?, state = 0, due = 0, attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL,
 			since = coalesce(?, since) WHERE id = ?`, batch, since, d.delivery); err != nil {
 			return m, err
 		}

@@ -29,6 +29,13 @@ func (l *Ledger) ListEvents(ctx context.Context, f ledger.EventFilter) ([]ledger
 	if f.Kind != "" {
 		and("kind = ?", string(f.Kind))
 	}
+	if f.Unrouted {
+		seqs, err := l.unroutedSeqs(ctx)
+		if err != nil {
+			return nil, explain(err, "list events")
+		}
+		and("seq IN (SELECT value FROM json_each(?))", idList(seqs))
+	}
 	var out []ledger.EventSummary
 	err := l.events.read(ctx, func(c *conn) error {
 		// NOT INDEXED: it is about the newest, so the list follows the table.

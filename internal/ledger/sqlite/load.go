@@ -119,7 +119,7 @@ func (l *Ledger) readDeliveries(ctx context.Context, c *conn, destination string
 	}
 	out := make([]stored, 0, len(ids))
 	err := c.query(ctx, `SELECT d.id, d.batch, d.route, d.revision, d.wanted, d.delivered, d.attempts, d.suspect, d.first_fail,
-			d.event_seq, d.idx, r.scope, r.platform_id, r.version, r.state
+			d.event_seq, d.idx, r.scope, r.platform_id, r.version, r.state, d.blocked, d.children
 		FROM json_each(?) j CROSS JOIN deliveries d ON d.id = j.value LEFT JOIN records r ON r.id = d.record_id`,
 		func(r row) (err error) {
 			s := stored{Delivery: ledger.Delivery{
@@ -134,6 +134,12 @@ func (l *Ledger) readDeliveries(ctx context.Context, c *conn, destination string
 			}
 			if !r.null(8) {
 				s.FirstFail = firstFail(r.int(8), paused, now)
+			}
+			if !r.null(15) {
+				s.Blocked = firstFail(r.int(15), paused, now)
+			}
+			if s.Children, err = decodeChildren(r, 16); err != nil {
+				return fmt.Errorf("delivery %d: %w", s.ID, err)
 			}
 			if !r.null(9) {
 				s.Kind, s.event, s.Index = appendKind(r.int(10)), r.int(9), int(r.int(10))

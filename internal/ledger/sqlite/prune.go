@@ -170,6 +170,9 @@ func (l *Ledger) pruneEvents(ctx context.Context, seqs []int64, out *ledger.Prun
 				}, seq); err != nil {
 				return err
 			}
+			if _, err := c.exec(`DELETE FROM unrouted WHERE event_seq = ?`, seq); err != nil {
+				return err
+			}
 		}
 		return t.flush(c)
 	})

@@ -40,13 +40,15 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, own map[in
 		if err := s.begin(); err != nil {
 			return err
 		}
-		for _, o := range outcomes {
-			h, ok := own[o.DeliveryID]
-			if !ok {
-				continue
-			}
-			if err := s.book(o, h); err != nil {
-				return err
+		for _, blocked := range []bool{false, true} { // what was delivered may be what others wait for
+			for _, o := range outcomes {
+				h, ok := own[o.DeliveryID]
+				if !ok || blocked != (o.Result == ledger.OutcomeBlocked) {
+					continue
+				}
+				if err := s.book(o, h); err != nil {
+					return err
+				}
 			}
 		}
 		return s.tally.flush(c)
@@ -62,6 +64,7 @@ type settlement struct {
 	now         time.Time
 	tally       tally
 	letters     bool  // there are open dead letters at all
+	waits       bool  // something waits for a parent, at any destination
 	paused      int64 // how long the destination was paused so far
 }
 
@@ -69,6 +72,9 @@ func (s *settlement) begin() (err error) {
 	s.letters, err = s.conn.one(context.Background(),
 		`SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id IS NOT NULL LIMIT 1`, func(row) {})
 	if err != nil {
+		return err
+	}
+	if s.waits, err = s.conn.one(context.Background(), `SELECT 1 FROM parents LIMIT 1`, func(row) {}); err != nil {
 		return err
 	}
 	_, err = s.conn.one(context.Background(), `SELECT paused FROM clocks WHERE destination = ?`,
@@ -85,8 +91,10 @@ func (s *settlement) book(o ledger.Outcome, h lease) error {
 		return err
 	case ledger.OutcomeDead:
 		return s.giveUp(o, h)
+	case ledger.OutcomeBlocked:
+		return s.block(o)
 	default:
-		_, err := s.conn.exec(`UPDATE deliveries SET attempts = attempts + 1, first_fail = coalesce(first_fail, ?), due = ?,
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = attempts + 1, first_fail = coalesce(first_fail, ?), blocked = NULL, due = ?,
 			suspect = CASE WHEN ? THEN suspect + 1 ELSE 0 END, error_kind = ?, code = ?, message = ? WHERE id = ? AND state = 0`,
 			s.now.UnixMicro()-s.paused, dueAt(o.RetryAt), o.Lost, o.ErrorKind, o.Code, o.Message, o.DeliveryID)
 		return err
@@ -108,6 +116,10 @@ func (s *settlement) deliver(o ledger.Outcome) error {
 	var k modelKey
 	var batch, wanted, version int64
 	var isRecord bool
+	children, err := encodeChildren(o.Children)
+	if err != nil {
+		return err
+	}
 	// Not UPDATE … RETURNING: SQLite makes and drops a table for what it returns,
 	// which costs more than everything else here.
 	found, err := s.conn.one(context.Background(), `SELECT destination, model, batch, wanted, delivered, record_id
@@ -127,8 +139,12 @@ func (s *settlement) deliver(o ledger.Outcome) error {
 		state = delivered
 	}
 	if _, err := s.conn.exec(`UPDATE deliveries SET delivered = ?, state = ?, attempts = 0, suspect = 0, first_fail = NULL,
+		blocked = NULL, children = CASE WHEN ? THEN ? ELSE children END,
 		due = 0, delivered_at = ?, error_kind = NULL, code = NULL, message = NULL WHERE id = ?`,
-		version, state, s.now, o.DeliveryID); err != nil {
+		version, state, o.Children != nil, children, s.now, o.DeliveryID); err != nil {
+		return err
+	}
+	if err := s.wake(o.DeliveryID); err != nil {
 		return err
 	}
 	if state == delivered {
@@ -164,7 +180,7 @@ func (s *settlement) giveUp(o ledger.Outcome, h lease) error {
 		return err
 	}
 	if d.wanted > h.version {
-		_, err := s.conn.exec(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, due = 0 WHERE id = ?`, o.DeliveryID)
+		_, err := s.conn.exec(`UPDATE deliveries SET attempts = 0, suspect = 0, first_fail = NULL, blocked = NULL, due = 0 WHERE id = ?`, o.DeliveryID)
 		return err
 	}
 	if err := s.supersede(o.DeliveryID); err != nil {

@@ -1,0 +1,172 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/plugins/destination"
+)
+
+// fate is what became of one delivery, all of its records taken together.
+type fate struct {
+	result destination.Result
+	lost   bool // a call with it gave no answer
+	none   bool // not all of it was tried: it waits as it is
+}
+
+func (a fate) rank() int {
+	switch {
+	case a.lost:
+		return 6
+	case a.none:
+		return 1
+	}
+	return map[destination.ResultKind]int{
+		destination.Delivered: 0, destination.Dependency: 2, destination.Retry: 3,
+		destination.Throttled: 4, destination.Misconfigured: 4, destination.Rejected: 5,
+	}[a.result.Kind]
+}
+
+// worse keeps the one that decides about the whole delivery.
+func (a *fate) worse(b fate) {
+	if b.rank() > a.rank() {
+		*a = b
+	}
+}
+
+// writing is what the calls for one claim share.
+type writing struct {
+	a         *Activities
+	name      string
+	d         Destination
+	token     ledger.ClaimToken
+	lastBegin time.Time
+	verdict   *verdict
+}
+
+// call makes one call. ok is false when there was no time or no room for it.
+func (w *writing) call(ctx context.Context, b destination.Batch, backoff time.Duration) (fates []fate, ok bool) {
+	if w.verdict.stop || time.Now().After(w.lastBegin) {
+		return nil, false // what has no outcome is waiting again
+	}
+	if wait := w.a.limit(ctx, w.name, w.d, w.lastBegin); wait > 0 {
+		w.verdict.stop, w.verdict.limited = true, wait
+		return nil, false
+	}
+	if ctx.Err() != nil {
+		return nil, false
+	}
+	began := time.Now()
+	results, err := w.a.write(ctx, w.name, w.d, b)
+	w.a.metrics.wrote(w.name, len(b.Records), time.Since(began))
+	w.verdict.observe(results, err)
+	if w.verdict.lost {
+		w.verdict.wait = backoff
+	}
+	fates = make([]fate, len(b.Records))
+	for i := range fates {
+		if err != nil {
+			fates[i] = fate{result: resultOf(err), lost: unanswered(err)}
+		} else {
+			fates[i] = fate{result: results[i]}
+		}
+	}
+	return fates, true
+}
+
+// unanswered reports whether a call gave no answer, or a panic for one.
+func unanswered(err error) bool {
+	failure, answered := errors.AsType[*destination.Failure](err)
+	return !answered || failure.Code == destination.CodePanic
+}
+
+// group writes the records of a group, then the elements of the lists of those
+// that arrived. ok is false when not even the first call could be made.
+func (w *writing) group(ctx context.Context, g group) (fates []fate, ok bool, err error) {
+	backoff := w.d.backoff(g.parts[0].item.Attempts)
+	if err := w.intend(ctx, g); err != nil {
+		return nil, false, err
+	}
+	if fates, ok = w.call(ctx, g.batch, backoff); !ok {
+		return nil, false, nil
+	}
+	for _, c := range w.children(g, fates) {
+		got, called := w.call(ctx, c.batch, backoff)
+		for i, of := range c.of {
+			if called {
+				fates[of].worse(got[i])
+			} else {
+				fates[of].worse(fate{none: true})
+			}
+		}
+	}
+	return fates, true, nil
+}
+
+// intend remembers elements that the destination does not have yet, before they
+// are written: if the answer is lost they may be there all the same.
+func (w *writing) intend(ctx context.Context, g group) error {
+	fresh := make(map[int64]map[string][]string)
+	for _, p := range g.parts {
+		for object, ids := range p.output.Now {
+			known := make(map[string]struct{}, len(ids))
+			for _, id := range p.item.Children[object] {
+				known[id] = struct{}{}
+			}
+			if slices.ContainsFunc(ids, func(id string) bool { _, ok := known[id]; return !ok }) {
+				fresh[p.item.ID] = p.output.Now
+			}
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return w.a.store.Intend(ctx, w.token, fresh)
+}
+
+// childCall is a call with elements, and which delivery of the group each is of.
+type childCall struct {
+	batch destination.Batch
+	of    []int
+	bytes int
+}
+
+// children sorts the elements of what was delivered into calls within the
+// plugin's limits.
+func (w *writing) children(g group, fates []fate) []childCall {
+	var calls []childCall
+	open := make(map[string]int) // by object: of one group, all else is the same
+	for i, p := range g.parts {
+		if fates[i].rank() > 0 {
+			continue
+		}
+		for _, c := range p.output.Children {
+			size := sizeOf(c.Record)
+			at, ok := open[c.Object]
+			if !ok || w.full(&calls[at], size) {
+				at = len(calls)
+				open[c.Object] = at
+				calls = append(calls, childCall{batch: batchOf(c.Call)})
+			}
+			calls[at].batch.Records = append(calls[at].batch.Records, c.Record)
+			calls[at].of = append(calls[at].of, i)
+			calls[at].bytes += size
+		}
+	}
+	return calls
+}
+
+func (w *writing) full(c *childCall, more int) bool {
+	return w.d.MaxBatchRecords > 0 && len(c.of) >= w.d.MaxBatchRecords || w.d.MaxBatchBytes > 0 && c.bytes+more > w.d.MaxBatchBytes
+}
+
+func sizeOf(r destination.Record) int {
+	n := 64
+	for name, value := range r.Fields {
+		n += len(name) + len(value)
+	}
+	return n
+}

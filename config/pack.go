@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluicehq/sluice/config/packs"
+)
+
+// Pack is a ready-made mapping of several data models.
+type Pack struct {
+	Description string             `yaml:"description" doc:"What it makes of what." required:"true"`
+	Models      map[string]Mapping `yaml:"models" doc:"The mapping of each data model." required:"true"`
+}
+
+var readPacks = sync.OnceValues(func() (map[string]*Pack, error) {
+	out := make(map[string]*Pack)
+	for name, data := range packs.All() {
+		p, err := parsePack(name, data)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = p
+	}
+	return out, nil
+})
+
+func parsePack(name string, data []byte) (*Pack, error) {
+	r := newReport(name)
+	d := &decoder{
+		substituter: substituter{report: r, lines: newLineIndex(string(data))},
+		known:       make(map[reflect.Type][]field),
+	}
+	p := new(Pack)
+	if root := r.document(data); root != nil {
+		r.root = root
+		d.structure(root, nil, reflect.ValueOf(p).Elem(), field{})
+	}
+	r.list.Sort()
+	return p, r.list.Err()
+}
+
+// LoadPack returns a pack by its name, such as rootfi/hubspot.
+func LoadPack(name string) (*Pack, error) {
+	all, err := readPacks()
+	if err != nil {
+		return nil, err // a broken build: a test reads them all
+	}
+	p, ok := all[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no pack %q; there are %s", name, strings.Join(Packs(), ", "))
+	}
+	return p, nil
+}
+
+// Packs lists the names of all packs.
+func Packs() []string {
+	all, _ := readPacks()
+	return slices.Sorted(maps.Keys(all))
+}

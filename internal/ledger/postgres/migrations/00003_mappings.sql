@@ -1,0 +1,22 @@
+-- +goose Up
+-- Elements of a record's lists that the destination may have, by object (JSON).
+ALTER TABLE deliveries ADD COLUMN children text;
+-- Since when it waits for a parent, less the pauses until then (table clocks).
+ALTER TABLE deliveries ADD COLUMN blocked timestamptz;
+
+-- Who waits for which record at which destination. A row may be left behind when
+-- the one that waits was given up; the parent's delivery removes it.
+CREATE TABLE parents (
+    destination bigint NOT NULL, -- names
+    scope       bigint NOT NULL,
+    platform_id text NOT NULL,
+    delivery_id bigint NOT NULL,
+    PRIMARY KEY (destination, scope, platform_id, delivery_id)
+);
+
+-- Events that no route takes.
+CREATE TABLE unrouted (
+    event_seq bigint PRIMARY KEY
+);
+
+UPDATE ledger_schema SET version = 3;
