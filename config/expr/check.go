@@ -95,6 +95,8 @@ func relatedField(e ast.Expr) (model, field string) {
 // note looks at one node of the expression.
 func (c *Checked) note(e ast.Expr, in *ast.AST, s Scope) {
 	switch e.Kind() {
+	case ast.ComprehensionKind:
+		c.loops = true
 	case ast.IdentKind:
 		switch e.AsIdent() {
 		case lookupVar:

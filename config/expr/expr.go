@@ -96,7 +96,8 @@ type Checked struct {
 	Related  bool // it calls related
 	History  bool // it uses change, previous or event
 
-	ast *cel.Ast
+	loops bool // it goes through lists: what it costs depends on the record
+	ast   *cel.Ast
 }
 
 // Compile compiles an expression for records of any data model. A Problem of it
@@ -110,7 +111,12 @@ func Compile(source string) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := env.Program(c.ast, cel.CostLimit(costLimit), cel.CustomDecoratorV2(decorate))
+	options := []cel.ProgramOption{cel.CustomDecoratorV2(decorate)}
+	if c.loops {
+		// Others evaluate each of their nodes once, and counting costs as much as that.
+		options = append(options, cel.CostLimit(costLimit))
+	}
+	p, err := env.Program(c.ast, options...)
 	if err != nil {
 		return nil, err
 	}

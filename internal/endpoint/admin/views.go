@@ -67,7 +67,7 @@ func (a *api) listEvents(r *http.Request, _ httprouter.Params) (any, error) {
 	}
 	list, err := a.o.Store.ListEvents(r.Context(), ledger.EventFilter{
 		Unrouted: unrouted,
-		Source: q.Get("source"), CompanyID: q.Get("company"), Model: q.Get("model"),
+		Source:   q.Get("source"), CompanyID: q.Get("company"), Model: q.Get("model"),
 		Kind: event.Kind(q.Get("kind")), BeforeSeq: before, Limit: int(min(limit, 1000)),
 	})
 	if err != nil {

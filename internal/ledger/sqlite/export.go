@@ -45,7 +45,7 @@ func (l *Ledger) Rows(ctx context.Context, t ledger.Table) iter.Seq2[[]any, erro
 		}
 		gone := false
 		err := file.read(ctx, func(c *conn) error {
-			return c.query(ctx, `SELECT `+strings.Join(columns, ", ")+` FROM `+name+` ORDER BY 1, 2`, func(r row) error {
+			return c.query(ctx, `SELECT `+strings.Join(columns, ", ")+` FROM `+name+` ORDER BY `+strings.Join(columns[:min(len(columns), 2)], ", "), func(r row) error {
 				out := make([]any, len(r))
 				for i := range r {
 					out[i] = r.export(i, t.Columns[i].Type)
