@@ -107,9 +107,10 @@ type Activities struct {
 	log      *slog.Logger
 
 	flows flows
+	gates *Gates
 }
 
-// Options are what [New] needs; all fields but Paused and Pace are required.
+// Options are what [New] needs; all fields but Paused, Pace and Gates are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
@@ -125,6 +126,8 @@ type Options struct {
 	Pace    Pace
 	Metrics *Metrics
 	Logger  *slog.Logger
+	// Gates keep writes and changes of settings apart; nil: settings never change.
+	Gates *Gates
 }
 
 // New returns the activities.
@@ -135,9 +138,12 @@ func New(o Options) *Activities {
 	if o.Paused == nil {
 		o.Paused = func(string) bool { return false }
 	}
+	if o.Gates == nil {
+		o.Gates = new(Gates)
+	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
 		settings: o.Settings, paused: o.Paused, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
-		flows: newFlows(),
+		flows: newFlows(), gates: o.Gates,
 	}
 }

@@ -53,12 +53,6 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 	stop := beat(ctx)
 	defer stop()
 
-	settings := a.settings()
-	d, ok := settings.Destinations[in.Destination]
-	if !ok {
-		return DeliverResult{}, gone(in.Destination)
-	}
-	flow := a.flows.get(in.Destination)
 	stopping := activity.GetWorkerStopChannel(ctx)
 	began := time.Now()
 	for range attemptWrites {
@@ -73,16 +67,9 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 		if a.paused(in.Destination) {
 			return DeliverResult{}, paused(in.Destination)
 		}
-		settled := flow.settled()
-		claim, err := a.store.Claim(ctx, ledger.ClaimRequest{
-			Destination: in.Destination,
-			Batch:       in.Batch,
-			Limit:       d.MaxBatchRecords,
-			MaxBytes:    d.MaxBatchBytes,
-			Lease:       d.claimTime() + leaseMargin,
-		})
+		claim, settled, verdict, err := a.claimAndDeliver(ctx, in)
 		if err != nil {
-			return DeliverResult{}, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
+			return DeliverResult{}, err
 		}
 		if len(claim.Items) == 0 {
 			if claim.OwnLeft == 0 {
@@ -97,16 +84,45 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			return DeliverResult{}, notDue(in.Destination, claim.OwnLeft, claim.NextDue)
 		}
 
-		verdict, err := a.deliverClaim(ctx, in.Destination, settings, d, claim)
-		flow.signal()
-		if err != nil {
-			return DeliverResult{}, err
-		}
 		if verdict.stop {
 			return DeliverResult{}, verdict.failure(in.Destination)
 		}
 	}
 	return DeliverResult{}, more(in.Destination)
+}
+
+// claimAndDeliver makes one claim and writes it, all under one configuration: the
+// gate keeps a change of the destination out meanwhile. settled is closed when
+// another attempt's claim is settled.
+func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (claim ledger.Claim, settled <-chan struct{}, v verdict, err error) {
+	leave, err := a.gates.enter(ctx, in.Destination)
+	if err != nil {
+		return claim, nil, v, err
+	}
+	defer leave()
+	settings := a.settings()
+	d, ok := settings.Destinations[in.Destination]
+	if !ok {
+		return claim, nil, v, gone(in.Destination)
+	}
+	flow := a.flows.get(in.Destination)
+	settled = flow.settled()
+	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
+		Destination: in.Destination,
+		Batch:       in.Batch,
+		Limit:       d.MaxBatchRecords,
+		MaxBytes:    d.MaxBatchBytes,
+		Lease:       d.claimTime() + leaseMargin,
+	})
+	if err != nil {
+		return claim, nil, v, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
+	}
+	if len(claim.Items) == 0 {
+		return claim, settled, v, nil
+	}
+	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim)
+	flow.signal()
+	return claim, settled, v, err
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.

@@ -71,6 +71,16 @@ func (r *router) everywhere(in routing.EventInput) []routing.Match {
 
 // record routes a record that changed.
 func (r *router) record(m ledger.Merged) []ledger.Want {
+	matches := r.table.Records(r.recordInput(m))
+	wants := make([]ledger.Want, len(matches))
+	for i, match := range matches {
+		wants[i] = want(match)
+	}
+	return wants
+}
+
+// recordInput is what routes see of a record that changed.
+func (r *router) recordInput(m ledger.Merged) routing.RecordInput {
 	k := m.Record.Key
 	in := routing.RecordInput{
 		Source: k.Source, Model: k.Model, CompanyID: k.CompanyID, Integration: k.Integration,
@@ -82,12 +92,7 @@ func (r *router) record(m ledger.Merged) []ledger.Want {
 			r.history(in.Vars, m)
 		}
 	}
-	matches := r.table.Records(in)
-	wants := make([]ledger.Want, len(matches))
-	for i, match := range matches {
-		wants[i] = want(match)
-	}
-	return wants
+	return in
 }
 
 // history adds what the changes said together, the event of the newest of them,

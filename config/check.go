@@ -17,11 +17,15 @@ var (
 // check reports what is wrong in the meaning of settings that are each well
 // formed.
 func (r *report) check(c *Config) {
+	r.rule = RuleSetting
 	r.checkServer(&c.Server)
 	r.checkLedger(&c.Ledger)
 	r.checkTemporal(&c.Temporal)
+	r.rule = RuleSource
 	r.checkSources(c)
+	r.rule = RuleDestination
 	r.checkDestinations(c)
+	r.rule = RuleRoute
 	r.checkRoutes(c)
 }
 

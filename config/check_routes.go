@@ -176,7 +176,7 @@ func (r *report) checkRouteName(name string, path []any, names map[string]int) {
 	}
 	line, _ := r.line(path)
 	if first, taken := names[name]; taken {
-		r.add(path, "give each route a name of its own", "%s is already used at line %d", r.quoted(path, name), first)
+		r.add(path, "give each route a name of its own", "%s is already used at %s", r.quoted(path, name), r.texts.place(first, line))
 		return
 	}
 	names[name] = line

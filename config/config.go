@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Server       Server                 `yaml:"server" doc:"The HTTP side."`
 	DataDir      string                 `yaml:"data_dir" doc:"Directory of the SQLite ledger and of the embedded Temporal. Only one process may use it at a time." default:"./data"`
+	Watch        bool                   `yaml:"watch" doc:"Take a changed configuration over by itself, as sluice reload does. Default: false."`
 	Log          Log                    `yaml:"log" doc:"Logging."`
 	Ledger       Ledger                 `yaml:"ledger" doc:"The durable store of events, records and deliveries."`
 	Temporal     Temporal               `yaml:"temporal" doc:"The Temporal that drives the deliveries."`

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,11 +98,26 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func TestExamplesLoad(t *testing.T) {
+// examples are the configurations of one file among the examples.
+func examples(t testing.TB) []string {
+	t.Helper()
 	files, err := filepath.Glob("examples/*.yaml")
+	files = slices.DeleteFunc(files, func(name string) bool { return !config.IsConfigName(filepath.Base(name)) })
 	if err != nil || len(files) < 4 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
+	return files
+}
+
+func TestExampleDirectoryLoads(t *testing.T) {
+	f, err := config.Load("examples/tenants", func(string) (string, bool) { return "postgres://h/d", true })
+	if err != nil || len(f.Diagnostics) > 0 {
+		t.Errorf("%v\n%v", err, f.Diagnostics)
+	}
+}
+
+func TestExamplesLoad(t *testing.T) {
+	files := examples(t)
 	for _, name := range files {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			dir := t.TempDir()

@@ -94,7 +94,7 @@ func (d *decoder) each(n *yaml.Node, path []any, f func(key, value *yaml.Node, p
 		k := n.Content[i]
 		p := with(path, k.Value)
 		if line, twice := lines[k.Value]; twice {
-			d.addNode(k, p, "keep one of them", "is already set at line %d", line)
+			d.addNode(k, p, "keep one of them", "is already set at %s", d.texts.place(line, k.Line))
 			continue
 		}
 		lines[k.Value] = k.Line

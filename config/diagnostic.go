@@ -48,7 +48,28 @@ type Diagnostic struct {
 	Problem  string   `json:"problem"`
 	Hint     string   `json:"hint,omitempty"` // what to do
 	Severity Severity `json:"severity"`
+	Rule     string   `json:"rule"` // what kind of problem it is
+	// Text is the line of the file, secrets masked and cut to a readable length;
+	// Caret is the column in it, from 1.
+	Text  string `json:"text,omitempty"`
+	Caret int    `json:"caret,omitempty"`
+
+	line int // over all files
 }
+
+// The rules that a configuration can break. They are ids for programs that
+// gather problems; never rename.
+const (
+	RuleSyntax      = "syntax"      // the file is not the YAML that it should be
+	RuleSetting     = "setting"     // a key or value is not known, missing, or of the wrong type
+	RuleReference   = "reference"   // ${…} names something that is not there
+	RuleSecret      = "secret"      // a secret stands in the file
+	RuleSource      = "source"      // a source cannot work as it is written
+	RuleDestination = "destination" // a destination cannot work as it is written
+	RuleRoute       = "route"       // a route cannot work, or does nothing
+	RulePlugin      = "plugin"      // a plugin is missing or refuses its settings
+	RuleRestart     = "restart"     // a running Sluice cannot take this setting over
+)
 
 // String is file:line:column: path: problem (what to do).
 func (d Diagnostic) String() string {
@@ -67,6 +88,16 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
+// Excerpt shows the line with a caret below the problem; empty if there is no
+// line to show.
+func (d Diagnostic) Excerpt() string {
+	if strings.TrimSpace(d.Text) == "" {
+		return ""
+	}
+	number := fmt.Sprint(d.Line)
+	return fmt.Sprintf("  %s | %s\n  %s | %s^\n", number, d.Text, strings.Repeat(" ", len(number)), strings.Repeat(" ", max(d.Caret-1, 0)))
+}
+
 // Error makes a diagnostic an error.
 func (d Diagnostic) Error() string { return d.String() }
 
@@ -79,6 +110,16 @@ func (ds Diagnostics) Error() string {
 		lines[i] = d.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Report is what people read: a line for each problem, and below it the place in
+// the file.
+func (ds Diagnostics) Report() string {
+	var b strings.Builder
+	for _, d := range ds {
+		b.WriteString(d.String() + "\n" + d.Excerpt())
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // Sort brings the diagnostics into the order of the file.

@@ -20,38 +20,40 @@ const (
 
 // document reads the one YAML document of a file. It reports what keeps the
 // rest from being read and returns nil then.
-func (r *report) document(data []byte) *yaml.Node {
+func (r *report) document(f *text) *yaml.Node {
+	data := f.data
 	if len(data) > maxBytes {
-		r.addAt(1, 1, nil, "split it, or move large values to files: ${file:path}",
+		r.addAt(f.first+1, 1, nil, "split it, or move large values to files: ${file:path}",
 			fmt.Sprintf("the file has %d bytes; at most %s are read", len(data), formatSize(maxBytes)))
 		return nil
 	}
-	if !r.checkCharacters(data) {
+	if !r.checkCharacters(f) {
 		return nil
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		r.addAt(1, 1, nil, "start with: sources:", "the file is empty")
+		r.addEmpty(f)
 		return nil
 	case err != nil:
-		r.syntax(data, err)
+		r.syntax(f, err)
 		return nil
 	}
 	root := doc.Content[0]
+	shift(root, f.first)
 	if !r.checkNodes(root) {
 		return nil
 	}
 	var second yaml.Node
 	if err := d.Decode(&second); err == nil {
-		r.addAt(second.Line, second.Column, nil, "keep one document; --- may only stand at the top", "a second YAML document begins here")
+		r.addAt(f.first+second.Line, second.Column, nil, "keep one document; --- may only stand at the top", "a second YAML document begins here")
 	} else if !errors.Is(err, io.EOF) {
-		r.syntax(data, err)
+		r.syntax(f, err)
 	}
 	if root.Kind != yaml.MappingNode {
 		if root.Tag == "!!null" {
-			r.addAt(1, 1, nil, "start with: sources:", "the file is empty")
+			r.addEmpty(f)
 		} else {
 			r.addNode(root, nil, "start with: sources:", "the file must be a mapping of settings, not %s", describe(root))
 		}
@@ -60,10 +62,17 @@ func (r *report) document(data []byte) *yaml.Node {
 	return root
 }
 
+// addEmpty reports a file that says nothing. Of several, one may.
+func (r *report) addEmpty(f *text) {
+	if len(r.texts.files) == 1 && !r.several {
+		r.addAt(f.first+1, 1, nil, "start with: sources:", "the file is empty")
+	}
+}
+
 // checkCharacters refuses what YAML cannot hold, with the exact place, which the
 // YAML parser does not give.
-func (r *report) checkCharacters(data []byte) bool {
-	at := cursor{text: string(data), line: 1, column: 1}
+func (r *report) checkCharacters(f *text) bool {
+	at := cursor{text: string(f.data), line: f.first + 1, column: 1}
 	for i, c := range at.text {
 		switch {
 		case c == utf8.RuneError && isInvalid(at.text[i:]):
@@ -168,7 +177,7 @@ var syntaxHints = []struct{ problem, hint string }{
 }
 
 // syntax reports what the YAML parser says. It knows the line at best.
-func (r *report) syntax(data []byte, err error) {
+func (r *report) syntax(f *text, err error) {
 	text := err.Error()
 	m := syntaxLine.FindStringSubmatch(text)
 	problem := text
@@ -183,19 +192,18 @@ func (r *report) syntax(data []byte, err error) {
 		}
 	}
 	if a := unknownAnchor.FindStringSubmatch(problem); a != nil {
-		at := cursor{text: string(data), line: 1, column: 1}
+		at := cursor{text: string(f.data), line: f.first + 1, column: 1}
 		if i := strings.Index(at.text, "*"+a[1]); i >= 0 {
 			at.moveTo(i)
 		}
 		r.addAt(at.line, at.column, nil, "write the value out, or quote a value that begins with *", fmt.Sprintf("aliases (*%s) are not supported", a[1]))
 		return
 	}
-	lines := splitLines(string(data))
-	line = min(line, len(lines))
-	for line > 1 && strings.TrimSpace(lines[line-1]) == "" {
+	line = min(line, len(f.lines))
+	for line > 1 && strings.TrimSpace(f.lines[line-1]) == "" {
 		line--
 	}
-	content := lines[line-1]
+	content := f.lines[line-1]
 	column := 1 + utf8.RuneCountInString(content) - utf8.RuneCountInString(strings.TrimLeft(content, " \t"))
 	hint := ""
 	for _, h := range syntaxHints {
@@ -207,5 +215,5 @@ func (r *report) syntax(data []byte, err error) {
 	if strings.Contains(content, "${") && strings.ContainsAny(content, "[{") && strings.HasPrefix(problem, "did not find expected ',' or") {
 		hint = `inside { } and [ ], quote references: "${NAME}"`
 	}
-	r.addAt(line, column, nil, hint, "YAML: "+problem)
+	r.addAt(f.first+line, column, nil, hint, "YAML: "+problem)
 }

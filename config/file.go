@@ -3,19 +3,14 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 )
 
-// File is a configuration with the places of everything in it. A File that came
-// with errors still holds what could be understood, so that callers can add what
-// only they can check and show all problems at once:
+// File is a configuration, of one file or several, with the places of everything
+// in it. A File that came with errors still holds what could be understood, so
+// that callers can add what only they can check and show all problems at once:
 //
 //	f, err := config.Load(path, os.LookupEnv)
 //	if f == nil {
@@ -28,93 +23,141 @@ import (
 //	return problems.Err()
 type File struct {
 	Name        string  // as given to Load or Parse
-	Revision    string  // identifies the content; changes with every edit
+	Revision    string  // identifies the content of all files; changes with every edit
 	Config      *Config // never nil
 	Diagnostics Diagnostics
 
-	report *report
+	report     *report
+	parts      []Part
+	referenced []string // files that ${file:…} named
+	// The fingerprints of the files and of those referenced, taken before they
+	// were read.
+	filesStamp, referencedStamp string
 }
 
-// Load reads the configuration file at path. env looks up variables, as
-// os.LookupEnv does. The error holds every problem of the file as [Diagnostics];
-// the File is nil only when the file cannot be read. Warnings are in
-// File.Diagnostics and are no error.
-func Load(path string, env func(string) (string, bool)) (*File, error) {
-	data, err := readLimited(path)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %s: %w", path, cause(err))
-	}
-	dir := filepath.Dir(path)
-	return Parse(path, data, Resolver{
-		Env: env,
-		File: func(name string) (string, error) {
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(dir, name)
-			}
-			b, err := readLimited(name)
-			if err == nil && len(b) > maxBytes {
-				err = fmt.Errorf("it is larger than %s", formatSize(maxBytes))
-			}
-			return string(b), cause(err)
-		},
-	})
+// Part is one file of a configuration.
+type Part struct {
+	Name string
+	Data []byte
 }
 
-// readLimited reads a file, one byte past the limit at most.
-func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxBytes+1))
-}
-
-// cause leaves out the path of a file error: messages name the file already.
-func cause(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
-}
-
-// Parse reads a configuration. It is pure: what references name comes from
-// resolve. name stands for the file in diagnostics. The File is never nil; the
-// error is as with [Load].
+// Parse reads a configuration of one file. It is pure: what references name
+// comes from resolve. name stands for the file in diagnostics. The File is never
+// nil; the error is as with [Load].
 func Parse(name string, data []byte, resolve Resolver) (*File, error) {
-	sum := sha256.Sum256(data)
-	data = []byte(strings.TrimPrefix(string(data), "\ufeff"))
-	r := newReport(name)
+	return parse(name, []Part{{name, data}}, false, resolve)
+}
+
+// ParseAll reads a configuration of several files, in the order given. What one
+// file says of sources, destinations and routes is added to what those before it
+// say; a name or a setting that two files give is an error.
+func ParseAll(name string, parts []Part, resolve Resolver) (*File, error) {
+	return parse(name, parts, true, resolve)
+}
+
+func parse(name string, parts []Part, several bool, resolve Resolver) (*File, error) {
+	r := newReport()
+	r.several = several
+	for _, p := range parts {
+		r.texts.add(p.Name, []byte(strings.TrimPrefix(string(p.Data), "\ufeff")))
+	}
+	f := &File{Name: name, Revision: revision(parts, several), Config: new(Config), report: r, parts: parts}
 	d := &decoder{
-		substituter: substituter{report: r, resolve: resolve, lines: newLineIndex(string(data))},
+		substituter: substituter{report: r, resolve: resolve, lines: newLineIndex(r.texts)},
 		known:       make(map[reflect.Type][]field),
 	}
-	f := &File{Name: name, Revision: hex.EncodeToString(sum[:6]), Config: new(Config), report: r}
 	v := reflect.ValueOf(f.Config).Elem()
 	d.setDefaults(v)
-	if root := r.document(data); root != nil {
-		r.root = root
-		d.structure(root, nil, v, field{})
-		r.check(f.Config)
+	r.rule = RuleSyntax
+	understood := false
+	for i := range r.texts.files {
+		t := &r.texts.files[i]
+		if root := r.document(t); root != nil {
+			understood, t.understood = true, true
+			d.join(r.root, root, d.fields(v.Type()), nil)
+		} else if several && len(r.list) == 0 {
+			t.understood = true // nothing but comments
+		}
 	}
-	r.list.Sort()
+	if understood {
+		r.rule = RuleSetting
+		d.structure(r.root, nil, v, field{})
+		r.check(f.Config)
+		r.checkSecrets()
+	}
+	r.finish()
+	r.rule = RulePlugin // of what others add
 	f.Diagnostics = r.list
 	return f, f.Diagnostics.Err()
+}
+
+// Decode reads a YAML file of another kind into a struct whose fields have the
+// tags of this package, as strictly as a configuration. References are refused.
+func Decode(name string, data []byte, into any) Diagnostics {
+	r := newReport()
+	t := r.texts.add(name, []byte(strings.TrimPrefix(string(data), "\ufeff")))
+	d := &decoder{
+		substituter: substituter{report: r, lines: newLineIndex(r.texts)},
+		known:       make(map[reflect.Type][]field),
+	}
+	v := reflect.ValueOf(into).Elem()
+	d.setDefaults(v)
+	r.rule = RuleSyntax
+	if root := r.document(t); root != nil {
+		t.understood = true
+		r.root, r.rule = root, RuleSetting
+		d.structure(root, nil, v, field{})
+	}
+	r.finish()
+	return r.list
+}
+
+func revision(parts []Part, several bool) string {
+	h := sha256.New()
+	for _, p := range parts {
+		if several {
+			fmt.Fprintf(h, "%s\n%d\n", p.Name, len(p.Data))
+		}
+		h.Write(p.Data)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // At returns the place of the value at path (keys and indexes), or of the
 // nearest thing above it that the file has.
 func (f *File) At(path ...any) (line, column int) {
-	n, _, _ := locate(f.report.root, path)
-	return max(n.Line, 1), max(n.Column, 1)
+	d := f.Diagnose(path, "", "")
+	return d.Line, d.Column
+}
+
+// Place is At as file:line, and whether the files have the value at all.
+func (f *File) Place(path ...any) (place string, exact bool) {
+	n, _, exact := locate(f.report.root, path)
+	file, line := f.report.texts.find(n.Line)
+	return fmt.Sprintf("%s:%d", file.name, line), exact
 }
 
 // Diagnose makes an error of something that only the caller can know about the
 // value at path, with its place. The arguments must hold no secret.
 func (f *File) Diagnose(path []any, hint, format string, args ...any) Diagnostic {
-	line, column := f.At(path...)
-	return Diagnostic{
-		File: f.Name, Line: line, Column: column,
-		Path: render(path), Problem: fmt.Sprintf(format, args...), Hint: hint,
+	n, _, _ := locate(f.report.root, path)
+	return f.diagnoseAt(n.Line, n.Column, path, hint, fmt.Sprintf(format, args...))
+}
+
+func (f *File) diagnoseAt(line, column int, path []any, hint, problem string) Diagnostic {
+	d := f.report.diagnostic(line, column, path, hint, problem)
+	d.Text, d.Caret = f.report.shown(line, d.Column)
+	return d
+}
+
+// Known reports whether everything below path could be read: no reference there
+// was left unknown.
+func (f *File) Known(path ...any) bool {
+	prefix := identity(path)
+	for at := range f.report.broken {
+		if at == prefix || strings.HasPrefix(at, prefix+"\x00") {
+			return false
+		}
 	}
+	return true
 }

@@ -3,7 +3,6 @@ package config_test
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,8 +39,7 @@ func schemaAccepts(t *testing.T, data []byte) error {
 }
 
 func TestSchemaAcceptsTheExamples(t *testing.T) {
-	files, _ := filepath.Glob("examples/*.yaml")
-	for _, name := range files {
+	for _, name := range examples(t) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -30,18 +29,8 @@ var readPacks = sync.OnceValues(func() (map[string]*Pack, error) {
 })
 
 func parsePack(name string, data []byte) (*Pack, error) {
-	r := newReport(name)
-	d := &decoder{
-		substituter: substituter{report: r, lines: newLineIndex(string(data))},
-		known:       make(map[reflect.Type][]field),
-	}
 	p := new(Pack)
-	if root := r.document(data); root != nil {
-		r.root = root
-		d.structure(root, nil, reflect.ValueOf(p).Elem(), field{})
-	}
-	r.list.Sort()
-	return p, r.list.Err()
+	return p, Decode(name, data, p).Err()
 }
 
 // LoadPack returns a pack by its name, such as rootfi/hubspot.

@@ -234,7 +234,7 @@ func TestManyMistakesOnOneLine(t *testing.T) {
 func TestDiagnosticsAsJSON(t *testing.T) {
 	f, _ := config.Parse("x.yaml", []byte("colour: red\n"), resolver)
 	got, err := json.Marshal(f.Diagnostics.Errors()[:1])
-	want := `[{"file":"x.yaml","line":1,"column":1,"path":"colour","problem":"unknown key","hint":"known here: data_dir, defaults, destinations, dispatch, ledger, log, models, plugin_dirs, routes, server, sources, temporal","severity":"error"}]`
+	want := `[{"file":"x.yaml","line":1,"column":1,"path":"colour","problem":"unknown key","hint":"known here: data_dir, defaults, destinations, dispatch, ledger, log, models, plugin_dirs, routes, server, sources, temporal, watch","severity":"error","rule":"setting","text":"colour: red","caret":1}]`
 	if err != nil || string(got) != want {
 		t.Errorf("%v\ngot  %s\nwant %s", err, got, want)
 	}

@@ -27,15 +27,46 @@ func (f *File) Redacted() any {
 	return p.value(reflect.ValueOf(*f.Config), nil, field{})
 }
 
-// RedactedYAML is Redacted as YAML.
+// RedactedYAML is Redacted as YAML. Behind each value stands where it comes from.
 func (f *File) RedactedYAML() ([]byte, error) {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
-	if err := e.Encode(toYAML(f.Redacted())); err != nil {
+	if err := e.Encode(toYAML(f.Redacted(), nil, f.origin)); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), e.Close()
+}
+
+// Effective is Redacted with the place that each value comes from, for programs.
+func (f *File) Effective() any {
+	config := f.Redacted()
+	from := object{}
+	var walk func(v any, path []any)
+	walk = func(v any, path []any) {
+		switch x := v.(type) {
+		case object:
+			for _, m := range x {
+				walk(m.value, with(path, m.key))
+			}
+		case []any:
+			for i, item := range x {
+				walk(item, with(path, i))
+			}
+		default:
+			from = append(from, member{render(path), f.origin(path)})
+		}
+	}
+	walk(config, nil)
+	return object{{"revision", f.Revision}, {"config", config}, {"from", from}}
+}
+
+// origin says where the value at path comes from: file:line, or default.
+func (f *File) origin(path []any) string {
+	if place, exact := f.Place(path...); exact {
+		return place
+	}
+	return "default"
 }
 
 // object is a mapping that keeps its order.
@@ -210,7 +241,7 @@ func (p printer) settings(v any, path []any, key string) any {
 	return text
 }
 
-func toYAML(v any) *yaml.Node {
+func toYAML(v any, path []any, origin func(path []any) string) *yaml.Node {
 	n := &yaml.Node{}
 	switch x := v.(type) {
 	case object:
@@ -218,12 +249,12 @@ func toYAML(v any) *yaml.Node {
 		for _, m := range x {
 			k := &yaml.Node{}
 			k.SetString(m.key)
-			n.Content = append(n.Content, k, toYAML(m.value))
+			n.Content = append(n.Content, k, toYAML(m.value, with(path, m.key), origin))
 		}
 	case []any:
 		n.Kind = yaml.SequenceNode
-		for _, item := range x {
-			n.Content = append(n.Content, toYAML(item))
+		for i, item := range x {
+			n.Content = append(n.Content, toYAML(item, with(path, i), origin))
 		}
 	case string:
 		n.SetString(x)
@@ -234,6 +265,9 @@ func toYAML(v any) *yaml.Node {
 		n.Kind, n.Tag, n.Value = yaml.ScalarNode, "!!null", "null"
 	default:
 		n.Kind, n.Value = yaml.ScalarNode, fmt.Sprint(x)
+	}
+	if n.Kind == yaml.ScalarNode {
+		n.LineComment = origin(path)
 	}
 	return n
 }

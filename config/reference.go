@@ -90,7 +90,8 @@ const referenceIntro = `<!-- Made from the types in config/ by "go test ./config
 
 # Configuration
 
-Sluice reads one YAML file, ` + "`sluice.yaml`" + ` unless ` + "`-c`" + ` names another. ` + "`sluice validate`" + ` checks it and
+Sluice reads a YAML file, ` + "`sluice.yaml`" + ` unless ` + "`-c`" + ` names another, or a [directory of
+files](../configuring.md#several-files). ` + "`sluice validate`" + ` checks it and
 shows every problem at once, with its place and what to do about it. Complete files are in
 [config/examples](../../config/examples); [sluice.schema.json](../../config/sluice.schema.json) gives editors
 completion and checks:
@@ -108,7 +109,8 @@ aliases, tags, merge keys and a second document are not supported; a file has at
 | --- | --- |
 | ` + "`${NAME}`" + ` | the environment variable; it is an error if it is not set |
 | ` + "`${NAME:-default}`" + ` | the same, or the default if it is not set or empty |
-| ` + "`${file:path}`" + ` | the content of a file without its last line break; a relative path starts at the folder of the configuration file |
+| ` + "`${file:path}`" + ` | the content of a file without its last line break; a relative path starts at the folder of the configuration file. Read again when it changes |
+| ` + "`${exec:program argument}`" + ` | what the program prints, without its last line break; only with ` + "`--allow-exec`" + ` |
 | ` + "`$${`" + ` | the characters ` + "`${`" + ` |
 
 What comes in is text and never read as YAML; where a setting is a number, a duration and so on, the text is

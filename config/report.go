@@ -2,30 +2,36 @@ package config
 
 import (
 	"fmt"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 )
 
-// report collects the problems of one file. Checks add to it and carry on: the
-// user sees every problem in one run.
+// report collects the problems of a configuration. Checks add to it and carry
+// on: the user sees every problem in one run.
 type report struct {
-	file string
-	root *yaml.Node
-	list Diagnostics
+	texts   texts
+	several bool // the configuration is a directory
+	root    *yaml.Node
+	list    Diagnostics
+	// rule is what is being checked now; it goes into the diagnostics.
+	rule string
 	// broken holds the paths whose value could not be understood. Later checks
 	// leave them alone, so that one mistake is one message.
 	broken map[string]bool
 	// resolved holds the paths of values that came from ${…}: never quoted and
 	// never printed.
 	resolved map[string]bool
+	masking  sync.Mutex
+	spans    map[int][]span // secrets, by line
 }
 
-func newReport(file string) *report {
+func newReport() *report {
 	return &report{
-		file:     file,
 		root:     &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1},
 		broken:   make(map[string]bool),
 		resolved: make(map[string]bool),
+		spans:    make(map[int][]span),
 	}
 }
 
@@ -55,10 +61,25 @@ func (r *report) addNode(n *yaml.Node, path []any, hint, format string, args ...
 }
 
 func (r *report) addAt(line, column int, path []any, hint, problem string) {
-	r.list = append(r.list, Diagnostic{
-		File: r.file, Line: max(line, 1), Column: max(column, 1),
-		Path: render(path), Problem: problem, Hint: hint,
-	})
+	r.list = append(r.list, r.diagnostic(line, column, path, hint, problem))
+}
+
+func (r *report) diagnostic(line, column int, path []any, hint, problem string) Diagnostic {
+	f, n := r.texts.find(line)
+	return Diagnostic{
+		File: f.name, Line: n, Column: max(column, 1), Rule: r.rule,
+		Path: render(path), Problem: problem, Hint: hint, line: line,
+	}
+}
+
+// finish puts the problems in order and shows the line of each. Only now is it
+// known what must not be shown.
+func (r *report) finish() {
+	r.list.Sort()
+	for i := range r.list {
+		d := &r.list[i]
+		d.Text, d.Caret = r.shown(d.line, d.Column)
+	}
 }
 
 // fail records a problem that leaves the value at path unknown.

@@ -33,6 +33,9 @@ func (f *File) CheckSettings(destination string, schema json.RawMessage) Diagnos
 		return Diagnostics{f.Diagnose([]any{"destinations", destination, "plugin"},
 			"this is a fault of the plugin: tell its author", "the plugin's schema of its settings cannot be used: %v", err)}
 	}
+	if n, _, exact := locate(f.report.root, base); exact {
+		f.report.hideWriteOnly(n, doc)
+	}
 	s := settingsCheck{file: f, base: base, settings: d.Config, doc: doc}
 	if s.settings == nil {
 		s.settings = map[string]any{}
@@ -46,7 +49,7 @@ func (f *File) CheckSettings(destination string, schema json.RawMessage) Diagnos
 		if !s.convert(violation) {
 			s.report(violation)
 			s.list.Sort()
-			return slices.Compact(s.list)
+			return slices.CompactFunc(s.list, func(a, b Diagnostic) bool { return a == b })
 		}
 	}
 }
@@ -211,11 +214,11 @@ func (s *settingsCheck) report(e *jsonschema.ValidationError) {
 }
 
 func (s *settingsCheck) addKey(path []any, hint, problem string) {
-	d := s.file.Diagnose(path, hint, "%s", problem)
-	if _, key, _ := locate(s.file.report.root, path); key != nil {
-		d.Line, d.Column = key.Line, key.Column
+	n, key, _ := locate(s.file.report.root, path)
+	if key != nil {
+		n = key
 	}
-	s.list = append(s.list, d)
+	s.list = append(s.list, s.file.diagnoseAt(n.Line, n.Column, path, hint, problem))
 }
 
 // alternatives explains the branch that came nearest: the one with the fewest

@@ -11,11 +11,18 @@ import (
 type Resolver struct {
 	Env  func(name string) (string, bool)  // ${NAME}
 	File func(path string) (string, error) // ${file:path}; the error must not quote the content
+	// Exec runs what ${exec:command} names. nil: nothing is run, and the
+	// reference is an error. The error must not quote what the program printed.
+	Exec func(command string) (string, error)
+	// Lenient leaves values unknown whose references cannot be resolved, rather
+	// than reporting them.
+	Lenient bool
 }
 
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// substituter replaces ${NAME}, ${NAME:-default} and ${file:path} in scalars.
+// substituter replaces ${NAME}, ${NAME:-default}, ${file:path} and
+// ${exec:command} in scalars.
 // What comes in is text and stays text: it is never read as YAML.
 type substituter struct {
 	*report
@@ -35,15 +42,25 @@ type lineIndex struct {
 	last   cursor // nodes are mostly visited in file order: go on from here
 }
 
-func newLineIndex(text string) lineIndex {
-	x := lineIndex{text: text, starts: []int{0}}
-	for i := 0; i < len(text); {
-		n := lineBreak(text[i:])
-		if n > 0 {
-			x.starts = append(x.starts, i+n)
+// newLineIndex numbers the lines of all files through, as texts does.
+func newLineIndex(all texts) lineIndex {
+	var x lineIndex
+	var b strings.Builder
+	for _, f := range all.files {
+		start := b.Len()
+		b.Write(f.data)
+		x.starts = append(x.starts, start)
+		for i := 0; i < len(f.data); {
+			n := lineBreak(string(f.data[i:min(i+3, len(f.data))]))
+			if n > 0 {
+				x.starts = append(x.starts, start+i+n)
+			}
+			i += max(n, 1)
 		}
-		i += max(n, 1)
+		b.WriteByte('\n')
+		x.starts = append(x.starts, b.Len()) // the line past the end
 	}
+	x.text = b.String()
 	return x
 }
 
@@ -112,7 +129,15 @@ func (s *substituter) scalar(n *yaml.Node, path []any) (text string, isText, ok 
 		if problem != "" {
 			ok = false
 			s.broken[identity(path)] = true
+			if s.resolve.Lenient {
+				problem = ""
+			}
+		}
+		if problem != "" {
+			rule := s.rule
+			s.rule = RuleReference
 			s.addAt(line, column, path, hint, problem)
+			s.rule = rule
 		}
 		b.WriteString(value)
 		if end < 0 {
@@ -144,13 +169,16 @@ func (s *substituter) reference(ref string) (value, problem, hint string) {
 	if path, isFile := strings.CutPrefix(inner, "file:"); isFile {
 		return s.file(path)
 	}
+	if command, isExec := strings.CutPrefix(inner, "exec:"); isExec {
+		return s.exec(command)
+	}
 	name, def, hasDefault := strings.Cut(inner, ":-")
 	switch {
 	case strings.Contains(inner, "${"):
 		return "", "references cannot be nested", "write a plain default, or set the variable"
 	case !variableName.MatchString(name):
 		return "", "the reference " + quote(ref) + " names no variable",
-			"write ${NAME}, ${NAME:-default} or ${file:path}; $${ stands for the characters ${"
+			"write ${NAME}, ${NAME:-default}, ${file:path} or ${exec:command}; $${ stands for the characters ${"
 	}
 	if s.resolve.Env != nil {
 		if v, set := s.resolve.Env(name); set && (v != "" || !hasDefault) {
@@ -174,6 +202,23 @@ func (s *substituter) file(path string) (value, problem, hint string) {
 	if err != nil {
 		return "", "cannot read the file " + quote(path) + ": " + err.Error(), "relative paths start at the folder of the configuration file"
 	}
-	v = strings.TrimSuffix(v, "\n")
-	return strings.TrimSuffix(v, "\r"), "", ""
+	return withoutLineBreak(v), "", ""
+}
+
+func (s *substituter) exec(command string) (value, problem, hint string) {
+	switch {
+	case strings.TrimSpace(command) == "":
+		return "", "${exec:} names no program", "write ${exec:program argument…}"
+	case s.resolve.Exec == nil:
+		return "", "programs are not run unless that is allowed: " + quote(command), "start with --allow-exec, if you trust whoever can change this file"
+	}
+	v, err := s.resolve.Exec(command)
+	if err != nil {
+		return "", "cannot run " + quote(command) + ": " + err.Error(), "run it by hand; its output is not shown here because it may be a secret"
+	}
+	return withoutLineBreak(v), "", ""
+}
+
+func withoutLineBreak(v string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(v, "\n"), "\r")
 }

@@ -14,7 +14,8 @@ func Nearest(word string, candidates []string) (string, bool) {
 	folded := fold(word)
 	best, bestDistance := "", 1+max(1, len(folded)/3)
 	for _, c := range candidates {
-		if d := distance(folded, fold(c)); d < bestDistance {
+		// Of several that are as near, the first by name: candidates come in any order.
+		if d := distance(folded, fold(c)); d < bestDistance || d == bestDistance && best != "" && c < best {
 			best, bestDistance = c, d
 		}
 	}
@@ -65,8 +66,8 @@ func didYouMean(word, what string, candidates []string) string {
 		return ""
 	}
 	sorted := slices.Sorted(slices.Values(candidates))
-	if len(sorted) > 12 {
-		sorted = append(sorted[:12], "…")
+	if len(sorted) > 16 {
+		sorted = append(sorted[:16], "…")
 	}
 	return what + " " + strings.Join(sorted, ", ")
 }

@@ -42,9 +42,9 @@ func newRecordsCommand(f *shared) *cobra.Command {
 				}
 				fmt.Fprintf(w, "%s %s of company %s (%s, source %s): version %d, %s, updated %s\n\n",
 					r.Model, r.PlatformID, r.CompanyID, r.Integration, r.Source, r.Version, state, when(r.UpdatedAt))
-				table(w, "DESTINATION ROUTE STATE DELIVERED WANTED ATTEMPTS PROBLEM", func(row func(...any)) {
+				table(w, "DESTINATION ROUTE REVISION STATE DELIVERED WANTED ATTEMPTS PROBLEM", func(row func(...any)) {
 					for _, d := range r.Deliveries {
-						row(d.Destination, d.Route, d.State, d.Delivered, d.Wanted, d.Attempts, d.ErrorKind+" "+d.Code+" "+d.Message)
+						row(d.Destination, d.Route, d.Revision, d.State, d.Delivered, d.Wanted, d.Attempts, d.ErrorKind+" "+d.Code+" "+d.Message)
 					}
 				})
 				fields, _ := json.MarshalIndent(r.Fields, "", "  ")

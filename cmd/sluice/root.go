@@ -23,6 +23,7 @@ var errReported = errors.New("reported")
 type shared struct {
 	configPath string
 	output     string
+	allowExec  bool
 }
 
 func newRootCommand() *cobra.Command {
@@ -33,10 +34,16 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().StringVarP(&f.configPath, "config", "c", "sluice.yaml", "configuration file")
-	root.PersistentFlags().StringVarP(&f.output, "output", "o", "text", "output format: text or json")
+	root.PersistentFlags().StringVarP(&f.configPath, "config", "c", "sluice.yaml", "configuration: a file, or a directory of files")
+	root.PersistentFlags().StringVarP(&f.output, "output", "o", "text", "output format: text or json; sarif with validate")
+	root.PersistentFlags().BoolVar(&f.allowExec, "allow-exec", false, "let ${exec:…} in the configuration run programs")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if f.output != "text" && f.output != "json" {
+		switch {
+		case f.output == "text" || f.output == "json":
+		case f.output == "sarif" && cmd.Name() == "validate":
+		case f.output == "sarif":
+			return wrongUse(cmd, "-o sarif is for validate only")
+		default:
 			return wrongUse(cmd, "-o must be text or json, not %q", f.output)
 		}
 		return nil
@@ -49,7 +56,8 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
 		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f), newLedgerCommand(&f),
-		newConfigCommand(&f), newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
+		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f),
+		newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()
 	group(root)
@@ -61,7 +69,7 @@ func (f *shared) load(stderr io.Writer) (*config.File, error) {
 	file, err := f.read()
 	if err != nil {
 		if ds, ok := errors.AsType[config.Diagnostics](err); ok {
-			fmt.Fprintln(stderr, ds.Error())
+			fmt.Fprintln(stderr, ds.Report())
 			return nil, errReported
 		}
 		return nil, err
@@ -71,11 +79,15 @@ func (f *shared) load(stderr io.Writer) (*config.File, error) {
 
 // read returns a file with its problems, or an error if there is none to speak of.
 func (f *shared) read() (*config.File, error) {
-	file, err := config.Load(f.configPath, os.LookupEnv)
+	file, err := f.loader().Load(f.configPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w (name the configuration with -c)", err)
 	}
 	return file, err
+}
+
+func (f *shared) loader() config.Loader {
+	return config.Loader{Env: os.LookupEnv, AllowExec: f.allowExec}
 }
 
 // check reads the configuration and has the plugins of the part look at it too,
@@ -96,6 +108,20 @@ func (f *shared) client(stderr io.Writer) (*admin.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientOf(file)
+}
+
+// reloadClient is client for a configuration that may have errors: the server is
+// asked to judge it, so that it can be loud about them.
+func (f *shared) reloadClient() (*admin.Client, error) {
+	file, err := f.read()
+	if file == nil {
+		return nil, err
+	}
+	return clientOf(file)
+}
+
+func clientOf(file *config.File) (*admin.Client, error) {
 	address := file.Config.Server.Admin
 	if _, port, err := net.SplitHostPort(address); err == nil && port == "0" {
 		return nil, fmt.Errorf("server.admin is %s, a port that is chosen at each start: set a fixed one to ask the running server", address)

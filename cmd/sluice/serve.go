@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +18,12 @@ import (
 
 func newServeCommand(f *shared) *cobra.Command {
 	var part app.Part
+	watch := false
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Receive webhooks and deliver them, until stopped",
-		Long: "Receive webhooks and deliver them, until stopped. With a ledger in PostgreSQL and a Temporal cluster, several instances can " +
+		Long: "Receive webhooks and deliver them, until stopped. On SIGHUP the configuration is read again and taken over, " +
+			"as by sluice reload.\n\n" +
+			"With a ledger in PostgreSQL and a Temporal cluster, several instances can " +
 			"share the work, each of them all of it or a part: the role endpoint accepts webhooks, dispatcher starts workflows, worker " +
 			"merges and delivers.",
 		Args: exactArgs(0),
@@ -27,7 +33,7 @@ func newServeCommand(f *shared) *cobra.Command {
 				return err
 			}
 			if len(problems) > 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), problems.Error())
+				fmt.Fprintln(cmd.ErrOrStderr(), problems.Report())
 			}
 			if problems.Err() != nil {
 				return errReported
@@ -36,12 +42,43 @@ func newServeCommand(f *shared) *cobra.Command {
 				return wrongUse(cmd, "%w", err)
 			}
 			rareCollections()
-			return app.New(app.Options{File: file, Logger: newLogger(file.Config.Log), Version: version, Part: part}).Run(cmd.Context())
+			a := app.New(app.Options{
+				File: file, Source: app.Source{Load: f.read, Again: f.loader().Again}, Watch: watch,
+				Logger: newLogger(file.Config.Log), Version: version, Part: part,
+			})
+			defer onHangup(cmd.Context(), a.HangUp)()
+			return a.Run(cmd.Context())
 		},
 	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "take a changed configuration over by itself, as the setting watch does")
 	cmd.Flags().StringSliceVar(&part.Roles, "roles", nil, "what this instance does: "+strings.Join(app.Roles(), ",")+" (default all)")
 	cmd.Flags().StringSliceVar(&part.Destinations, "destinations", nil, "the destinations that this instance delivers to (default all)")
 	return cmd
+}
+
+// onHangup calls f for each SIGHUP until the returned function is called, which
+// waits for the last call.
+func onHangup(ctx context.Context, f func(context.Context)) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-signals:
+				f(ctx)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		cancel()
+		<-done
+	}
 }
 
 // rareCollections lets the heap grow to three times what lives before it is

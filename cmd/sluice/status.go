@@ -26,6 +26,10 @@ func newStatusCommand(f *shared) *cobra.Command {
 				fmt.Fprintf(w, "temporal     %s, namespace %s\n", s.Links.Temporal, s.Links.Namespace)
 				fmt.Fprintf(w, "temporal UI  %s\n", s.Links.TemporalUI)
 				fmt.Fprintf(w, "data         %s\n", s.Links.DataDir)
+				fmt.Fprintf(w, "config       %s, revision %s, loaded %s\n", s.Config.Path, s.Config.Revision, when(s.Config.LoadedAt))
+				if r := s.Config.Refused; r != nil {
+					fmt.Fprintf(w, "refused      %s: %s\n", when(r.At), oneLine(r.Problem))
+				}
 				fmt.Fprintf(w, "backlog      %d events, %d batches\n\n", s.Backlog.Events, s.Backlog.Batches)
 				table(w, "MODEL CHANGES CHANGED UNCHANGED", func(row func(...any)) {
 					for _, m := range slices.Sorted(maps.Keys(s.Models)) {

@@ -21,10 +21,23 @@ func newValidateCommand(f *shared) *cobra.Command {
 			if problems == nil {
 				problems = config.Diagnostics{} // an empty list in JSON, not null
 			}
+			if f.output == "sarif" {
+				log, err := problems.SARIF(version)
+				if err != nil {
+					return fmt.Errorf("write SARIF: %w", err)
+				}
+				if _, err := cmd.OutOrStdout().Write(log); err != nil {
+					return err
+				}
+				if problems.Err() != nil {
+					return errReported
+				}
+				return nil
+			}
 			// What is wrong is what this command was asked for: standard output.
 			err = f.show(cmd.OutOrStdout(), problems, func(w io.Writer) {
 				if len(problems) > 0 {
-					fmt.Fprintln(w, problems.Error())
+					fmt.Fprintln(w, problems.Report())
 				}
 				if problems.Err() == nil {
 					c := file.Config
@@ -51,7 +64,8 @@ func newConfigCommand(f *shared) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "show", Short: "Print the effective configuration, secrets masked", Args: exactArgs(0),
+			Use: "show", Short: "Print the effective configuration, secrets masked, with the place that each value comes from",
+			Args: exactArgs(0),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				file, err := f.load(cmd.ErrOrStderr())
 				if err != nil {
@@ -61,7 +75,7 @@ func newConfigCommand(f *shared) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("print the configuration: %w", err)
 				}
-				return f.show(cmd.OutOrStdout(), file.Redacted(), func(w io.Writer) { fmt.Fprintf(w, "%s", out) })
+				return f.show(cmd.OutOrStdout(), file.Effective(), func(w io.Writer) { fmt.Fprintf(w, "%s", out) })
 			},
 		},
 	)

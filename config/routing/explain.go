@@ -46,3 +46,13 @@ func (t *Table) explain(mode Mode, in EventInput) []Verdict {
 	})
 	return out
 }
+
+// ModeOf returns the mode of a route, "" if the table has no such route.
+func (t *Table) ModeOf(name string) Mode {
+	for i := range t.routes {
+		if t.routes[i].name == name {
+			return t.routes[i].mode
+		}
+	}
+	return ""
+}

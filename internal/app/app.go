@@ -21,6 +21,7 @@ import (
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/dispatch"
+	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
@@ -29,6 +30,8 @@ import (
 // Options are what [New] needs.
 type Options struct {
 	File    *config.File
+	Source  Source // without it there is no reload
+	Watch   bool   // as the setting watch
 	Logger  *slog.Logger
 	Version string
 	// Part is what this instance does; see [Part.Check].
@@ -37,8 +40,10 @@ type Options struct {
 
 // App is one running Sluice.
 type App struct {
-	file    *config.File
-	conf    *config.Config
+	conf    *config.Config // at the start; for what only a restart changes
+	active  atomic.Pointer[active]
+	source  Source
+	watch   bool
 	log     *slog.Logger
 	version string
 	part    Part
@@ -54,6 +59,14 @@ type App struct {
 	dispatcher *dispatch.Dispatcher
 	webhooks   *server
 	admin      *server
+	workers    atomic.Pointer[worker.Workers] // nil while there is no Temporal
+
+	reloading      sync.Mutex // held while a configuration is taken over
+	refused        atomic.Pointer[admin.Refused]
+	reloads        reloadMetrics
+	gates          *activities.Gates
+	webhookHandler swapped
+	adminHandler   swapped
 
 	temporal temporalState
 	fatal    chan error // capacity 1: something cannot go on
@@ -71,11 +84,15 @@ type step struct {
 
 // New returns an App that has opened nothing yet.
 func New(o Options) *App {
-	return &App{
-		file: o.File, conf: o.File.Config, log: o.Logger, version: o.Version, part: o.Part,
+	a := &App{
+		conf: o.File.Config, source: o.Source, watch: o.Watch, log: o.Logger, version: o.Version, part: o.Part,
 		metrics: prometheus.NewRegistry(),
+		gates:   new(activities.Gates),
 		fatal:   make(chan error, 1),
 	}
+	a.active.Store(&active{file: o.File, loaded: time.Now()})
+	a.reloads = newReloadMetrics(a.metrics, a.active.Load)
+	return a
 }
 
 func (a *App) onStop(name string, stop func(ctx context.Context) error) {
@@ -116,6 +133,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		a.background(ctx, "pauses", a.followPauses)
 	}
 	a.background(ctx, "retention", a.runRetention)
+	a.background(ctx, "watch", a.runWatch)
 	return nil
 }
 
@@ -140,11 +158,12 @@ func (a *App) background(ctx context.Context, name string, run func(ctx context.
 
 // buildDelivery makes everything between ledger and plugins; nothing runs yet.
 func (a *App) buildDelivery(ctx context.Context) error {
-	settings, err := a.buildSettings(ctx)
+	now := a.active.Load().file
+	compiled, err := compileRules(now.Config)
 	if err != nil {
 		return err
 	}
-	a.settings.Store(settings)
+	a.settings.Store(a.settingsOf(ctx, now, compiled))
 	a.pauses, err = worker.NewPauses(ctx, a.ledger, checker{a.host}, a.log)
 	if err != nil {
 		return fmt.Errorf("read pauses: %w", err)
@@ -156,8 +175,9 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		pace, shared = a.shared.Pace, a.shared
 	}
 	a.activities = activities.New(activities.Options{
-		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads(), Passes: a.passes,
+		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: Payloads(), Passes: a.passes,
 		Settings: a.settings.Load, Paused: a.pauses.Paused, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Gates: a.gates,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{
 		Store:  a.ledger,

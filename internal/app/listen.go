@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/endpoint"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/fault"
@@ -26,38 +27,52 @@ type server struct {
 // looked at from its first request on.
 func (a *App) listen() error {
 	s := a.conf.Server
-	handler := admin.New(admin.Options{
-		Store: pausing{a.ledger, a.pauses}, Process: (*process)(a), Token: s.AdminToken, Logger: a.log,
-		Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}),
-	})
-	var err error
-	if a.admin, err = a.serve("admin", s.Admin, handler, nil); err != nil {
+	built, err := a.buildHandlers(a.conf)
+	if err != nil {
+		return err
+	}
+	a.adminHandler.set(built.admin)
+	a.webhookHandler.set(built.webhooks)
+	if a.admin, err = a.serve("admin", s.Admin, &a.adminHandler, nil); err != nil {
 		return err
 	}
 	if !a.part.has(RoleEndpoint) {
 		a.log.Info("started without the endpoint", "admin", a.admin.addr)
 		return nil
 	}
-	from, err := sources(a.conf)
-	if err != nil {
-		return err
-	}
-	webhooks, err := endpoint.New(endpoint.Options{
-		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
-		MaxBody: s.MaxBody, MaxInFlight: s.MaxInFlight, Now: fault.Now,
-	})
-	if err != nil {
-		return err
-	}
 	var files *endpoint.CertificateFiles
 	if s.TLS != nil {
 		files = &endpoint.CertificateFiles{Cert: s.TLS.Cert, Key: s.TLS.Key}
 	}
-	if a.webhooks, err = a.serve("listen", s.Listen, webhooks.Handler(), files); err != nil {
+	if a.webhooks, err = a.serve("listen", s.Listen, &a.webhookHandler, files); err != nil {
 		return err
 	}
 	a.log.Info("webhooks are accepted", "listen", a.webhooks.addr, "admin", a.admin.addr)
 	return nil
+}
+
+// handlers answer requests under one configuration.
+type handlers struct{ admin, webhooks http.Handler }
+
+func (a *App) buildHandlers(c *config.Config) (*handlers, error) {
+	from, err := sources(c)
+	if err != nil {
+		return nil, err
+	}
+	webhooks, err := endpoint.New(endpoint.Options{
+		Sources: from, Append: a.ledger.Append, Logger: a.log, Metrics: a.metrics,
+		MaxBody: c.Server.MaxBody, MaxInFlight: c.Server.MaxInFlight, Now: fault.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &handlers{
+		admin: admin.New(admin.Options{
+			Store: pausing{a.ledger, a.pauses}, Process: (*process)(a), Token: c.Server.AdminToken, Logger: a.log,
+			Metrics: promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{}),
+		}),
+		webhooks: webhooks.Handler(),
+	}, nil
 }
 
 func (a *App) serve(setting, address string, h http.Handler, files *endpoint.CertificateFiles) (*server, error) {
@@ -93,7 +108,10 @@ type process App
 
 // Ready reports each part's problem, or nothing.
 func (p *process) Ready(ctx context.Context) map[string]string {
-	parts := map[string]string{admin.PartLedger: ""}
+	parts := map[string]string{admin.PartLedger: "", "config": ""}
+	if r := p.refused.Load(); r != nil {
+		parts["config"] = "a changed configuration was refused: " + r.Problem
+	}
 	if _, err := p.ledger.Backlog(ctx); err != nil {
 		parts[admin.PartLedger] = "does not answer: see the log"
 		p.log.Error("ask the ledger for readiness", "err", err)
@@ -169,6 +187,20 @@ func (p *process) Links() admin.Links {
 		out.Temporal, out.TemporalUI = l.address, l.ui
 	}
 	return out
+}
+
+// Active says which configuration is in force.
+func (p *process) Active() admin.ActiveConfiguration {
+	now := p.active.Load()
+	return admin.ActiveConfiguration{
+		Path: now.file.Name, Revision: now.file.Revision, LoadedAt: now.loaded, Refused: p.refused.Load(),
+	}
+}
+
+// Reload takes over the configuration as it is on disk. The caller may be gone
+// before it is done.
+func (p *process) Reload(ctx context.Context) admin.Reload {
+	return (*App)(p).Reload(context.WithoutCancel(ctx))
 }
 
 // Wake has batches looked for that nobody drives.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,25 +94,37 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	names := a.part.destinations(a.conf)
+	all, err := specs(a.conf, a.part)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(all))
 	problems := make([]error, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		wg.Go(func() { problems[i] = a.startPlugin(ctx, name) })
+		wg.Go(func() { problems[i] = a.startPlugin(ctx, all[name]) })
 	}
 	wg.Wait()
 	return errors.Join(problems...)
 }
 
-func (a *App) startPlugin(ctx context.Context, name string) error {
-	d := a.conf.Destinations[name]
-	settings, err := d.SettingsJSON()
-	if err != nil {
-		return fmt.Errorf("destination %s: settings: %w", name, err)
+// specs are the part's destinations as the plugin host sees them.
+func specs(c *config.Config, part Part) (map[string]host.Spec, error) {
+	out := make(map[string]host.Spec, len(c.Destinations))
+	for _, name := range part.destinations(c) {
+		d := c.Destinations[name]
+		settings, err := d.SettingsJSON()
+		if err != nil {
+			return nil, fmt.Errorf("destination %s: settings: %w", name, err)
+		}
+		out[name] = host.Spec{Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env}
 	}
-	err = a.host.Start(ctx, host.Spec{
-		Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env,
-	})
+	return out, nil
+}
+
+func (a *App) startPlugin(ctx context.Context, spec host.Spec) error {
+	name := spec.Destination
+	err := a.host.Start(ctx, spec)
 	if err == nil {
 		return nil
 	}
@@ -124,22 +137,33 @@ func (a *App) startPlugin(ctx context.Context, name string) error {
 	return nil
 }
 
-// buildSettings compiles what the activities know of the configuration.
-func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
-	routes := a.conf.Flat()
+// rules are compiled routes: what goes where, and as what.
+type rules struct {
+	table *routing.Table
+	plans *mapping.Plans
+}
+
+func compileRules(c *config.Config) (rules, error) {
+	routes := c.Flat()
 	table, err := routing.Compile(routes)
 	if err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
+		return rules{}, fmt.Errorf("routes: %w", err)
 	}
 	plans, err := mapping.Compile(routes)
 	if err != nil {
-		return nil, fmt.Errorf("routes: %w", err)
+		return rules{}, fmt.Errorf("routes: %w", err)
 	}
+	return rules{table, plans}, nil
+}
+
+// settingsOf is what the activities know of a configuration.
+func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activities.Settings {
+	c := file.Config
 	s := &activities.Settings{
-		Revision: a.file.Revision, TaskQueue: a.conf.Temporal.TaskQueue, Table: table, Plans: plans,
-		Destinations: make(map[string]activities.Destination, len(a.conf.Destinations)),
+		Revision: file.Revision, TaskQueue: c.Temporal.TaskQueue, Table: r.table, Plans: r.plans,
+		Destinations: make(map[string]activities.Destination, len(c.Destinations)),
 	}
-	for name, d := range a.conf.Destinations {
+	for name, d := range c.Destinations {
 		limits, err := a.host.Describe(ctx, name)
 		if err != nil {
 			a.log.Debug("describe destination", "destination", name, "err", err) // being restarted, or not here: defaults do
@@ -157,7 +181,7 @@ func (a *App) buildSettings(ctx context.Context) (*activities.Settings, error) {
 			MaxInterval: d.Retry.MaxInterval, MaxElapsed: d.Retry.MaxElapsed,
 		}
 	}
-	return s, nil
+	return s
 }
 
 // checker tests a paused destination. One that cannot be tested is tried.

@@ -45,8 +45,8 @@ func authenticator(e config.AuthEntry) (endpoint.Authenticator, error) {
 	}
 }
 
-// payloads names what takes events apart, by the family of their format.
-func payloads() map[string]activities.Payloads {
+// Payloads names what takes events apart, by the family of their format.
+func Payloads() map[string]activities.Payloads {
 	return map[string]activities.Payloads{"rootfi": rootfiPayloads{}}
 }
 

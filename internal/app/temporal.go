@@ -109,6 +109,11 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 			Logger: a.log,
 		})
 		defer workers.Stop()
+		a.reloading.Lock() // a reload sees these workers, or they see what it took over
+		workers.SetDestinations(a.queues())
+		a.workers.Store(workers)
+		a.reloading.Unlock()
+		defer a.workers.Store(nil)
 		if err := workers.Start(a.pauses.Paused); err != nil {
 			return err
 		}
@@ -161,8 +166,9 @@ func (a *App) deployment() worker.Version {
 func (a *App) followPauses(ctx context.Context) { a.pauses.Run(ctx, (*worker.Workers)(nil)) }
 
 func (a *App) queues() map[string]worker.Queue {
-	out := make(map[string]worker.Queue, len(a.conf.Destinations))
-	for name, d := range a.conf.Destinations {
+	destinations := a.active.Load().file.Config.Destinations
+	out := make(map[string]worker.Queue, len(destinations))
+	for name, d := range destinations {
 		if !a.part.serves(name) {
 			continue
 		}

@@ -66,10 +66,13 @@ var allowed = map[string][]string{
 		"internal/endpoint/admin", "internal/event", "internal/fault", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
 		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
 	},
+	"internal/rehearsal": {
+		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
+	},
 	"internal/sandbox": {},
 	"internal/demo":    {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/endpoint/admin", "internal/event",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
 		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
 	},
 
@@ -108,7 +111,7 @@ var foreign = map[string][]string{
 		"internal/bench", "internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire",
 		"plugins/destination/serve", "plugins/destination/destinationpb",
 	},
-	"gopkg.in/yaml":             {"config"},
+	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
 	"github.com/cockroachdb/":   {"config/expr"},
 	"github.com/ncruces/":       {"config/expr"},

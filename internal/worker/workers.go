@@ -74,6 +74,8 @@ func (w *Workers) names() []string {
 	if w == nil {
 		return nil
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return slices.Sorted(maps.Keys(w.o.Destinations))
 }
 
@@ -82,7 +84,7 @@ func (w *Workers) Start(paused func(destination string) bool) error {
 	if err := w.main.Start(); err != nil {
 		return fmt.Errorf("start workflow worker: %w", err)
 	}
-	for name := range w.o.Destinations {
+	for _, name := range w.names() {
 		if !paused(name) {
 			if err := w.Resume(name); err != nil {
 				return err

@@ -99,14 +99,36 @@ func (h *Host) Start(ctx context.Context, spec Spec) error {
 }
 
 func (h *Host) start(ctx context.Context, spec Spec) error {
-	found, err := Find(h.options.Dirs, spec.Plugin)
+	p, err := h.prepare(spec, nil)
 	if err != nil {
 		return err
+	}
+	h.mu.Lock()
+	switch {
+	case h.stopped:
+		h.mu.Unlock()
+		return errHostStopped
+	case h.processes[spec.Destination] != nil:
+		h.mu.Unlock()
+		return errors.New("is running already")
+	}
+	p.begin(ctx)
+	h.processes[spec.Destination] = p
+	h.mu.Unlock()
+	return p.ready(ctx)
+}
+
+// prepare makes a process of a destination; nothing runs yet. before, if there
+// is one, is what must have ended before the first launch.
+func (h *Host) prepare(spec Spec, before func()) (*process, error) {
+	found, err := Find(h.options.Dirs, spec.Plugin)
+	if err != nil {
+		return nil, err
 	}
 	if spec.SHA256 == "" {
 		spec.SHA256 = found.SHA256 // a file that changes later is not the one that was started
 	} else if !strings.EqualFold(spec.SHA256, found.SHA256) {
-		return &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
+		return nil, &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
 	}
 	log := h.options.Logger.With("destination", spec.Destination, "plugin", spec.Plugin)
 	l := &launcher{
@@ -122,22 +144,18 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 		},
 	}
 	b := backoff{min: h.options.MinPause, max: h.options.MaxPause, stable: h.options.StableAfter}
-	p := newProcess(spec.Destination, spec.Plugin, log, b, l.launch)
-
-	h.mu.Lock()
-	switch {
-	case h.stopped:
-		h.mu.Unlock()
-		return errors.New("the host is stopped")
-	case h.processes[spec.Destination] != nil:
-		h.mu.Unlock()
-		return errors.New("is running already")
+	launch := l.launch
+	if before != nil {
+		var once sync.Once
+		launch = func(ctx context.Context) (instance, error) {
+			once.Do(before)
+			return l.launch(ctx)
+		}
 	}
-	p.begin(ctx)
-	h.processes[spec.Destination] = p
-	h.mu.Unlock()
-	return p.ready(ctx)
+	return newProcess(spec.Destination, spec.Plugin, log, b, launch), nil
 }
+
+var errHostStopped = errors.New("the host is stopped")
 
 // Remove lets the destination's calls end, stops its plugin and waits until it
 // is gone. When ctx ends, calls in progress are cut off; the plugin is gone all
@@ -260,6 +278,15 @@ func (h *Host) call(ctx context.Context, name string, f func(instance) error) er
 		return err
 	}
 	inst, release, err := p.acquire(ctx)
+	for errors.Is(err, errStopped) {
+		// Another process may have taken its place after it was looked up.
+		next, gone := h.find(name)
+		if gone != nil || next == p {
+			break
+		}
+		p = next
+		inst, release, err = p.acquire(ctx)
+	}
 	if err == nil {
 		err = f(inst)
 		release()

@@ -40,6 +40,7 @@ type Process interface {
 	Links() Links
 	// Wake has batches looked for that nobody drives.
 	Wake()
+	Configuration
 }
 
 // StateElsewhere is the state of a destination that other instances deliver to.
@@ -89,6 +90,7 @@ func New(o Options) http.Handler {
 		handle       func(*http.Request, httprouter.Params) (any, error)
 	}{
 		{http.MethodGet, "/api/v1/status", a.status},
+		{http.MethodPost, "/api/v1/config/reload", a.reload},
 		{http.MethodGet, "/api/v1/events", a.listEvents},
 		{http.MethodGet, "/api/v1/events/:source/*id", a.showEvent},
 		{http.MethodGet, "/api/v1/records", a.showRecords},
@@ -201,13 +203,14 @@ type Readiness struct {
 // Status sums up the whole process.
 type Status struct {
 	Links      Links                        `json:"links"`
+	Config     ActiveConfiguration          `json:"config"`
 	Backlog    ledger.Backlog               `json:"backlog"`
 	Models     map[string]ledger.ModelCount `json:"models"`
 	Deliveries []ledger.DeliveryCount       `json:"deliveries"`
 }
 
 func (a *api) status(r *http.Request, _ httprouter.Params) (any, error) {
-	out := Status{Links: a.o.Process.Links()}
+	out := Status{Links: a.o.Process.Links(), Config: a.o.Process.Active()}
 	var err error
 	if out.Backlog, err = a.o.Store.Backlog(r.Context()); err != nil {
 		return nil, err

@@ -21,9 +21,10 @@ import (
 
 // process is a running Sluice without the rest of it.
 type process struct {
-	parts map[string]string
-	check func(destination string) error
-	woken int
+	parts    map[string]string
+	check    func(destination string) error
+	reloaded int
+	woken    int
 }
 
 func (p *process) Ready(context.Context) map[string]string { return p.parts }
@@ -36,6 +37,15 @@ func (p *process) Plugins() []admin.Plugin {
 
 func (p *process) Links() admin.Links { return admin.Links{Endpoint: "http://hooks/", DataDir: "data"} }
 func (p *process) Wake()              { p.woken++ }
+
+func (p *process) Active() admin.ActiveConfiguration {
+	return admin.ActiveConfiguration{Path: "sluice.yaml", Revision: "abc"}
+}
+
+func (p *process) Reload(context.Context) admin.Reload {
+	p.reloaded++
+	return admin.Reload{Revision: "def", Applied: true, Added: []string{"crm"}}
+}
 
 // fixture is the admin listener over a real ledger.
 type fixture struct {
@@ -414,5 +424,22 @@ func TestClientSaysWhoIsThere(t *testing.T) {
 		if _, err := admin.NewClient(all, "").Status(t.Context()); err != nil {
 			t.Errorf("%s: %v", all, err)
 		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	f := start(t, func(o *admin.Options) { o.Token = "t0ken" })
+	out, err := f.client.Reload(t.Context())
+	f.must(err)
+	if f.process.reloaded != 1 || out.Revision != "def" || !out.Applied || len(out.Added) != 1 {
+		t.Errorf("got %+v after %d reloads", out, f.process.reloaded)
+	}
+	status, err := f.client.Status(t.Context())
+	f.must(err)
+	if status.Config.Revision != "abc" {
+		t.Errorf("got %+v", status.Config)
+	}
+	if _, err := admin.NewClient(f.address(), "other").Reload(t.Context()); err == nil || f.process.reloaded != 1 {
+		t.Errorf("without the token: %v, %d reloads", err, f.process.reloaded)
 	}
 }
