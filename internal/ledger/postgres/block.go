@@ -44,6 +44,9 @@ func (s *settlement) block(o ledger.Outcome, d *settling) {
 	p := &g.parents
 	for _, k := range o.Parents {
 		k = stored(k)
+		if len(k.PlatformID) > ledger.LongestParent {
+			continue
+		}
 		p.destination, p.delivery = append(p.destination, d.destination), append(p.delivery, d.id)
 		p.scope, p.platform, p.seen = append(p.scope, s.scopes[scope(k)]), append(p.platform, k.PlatformID), append(p.seen, o.Seen)
 	}

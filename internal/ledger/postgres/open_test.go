@@ -230,6 +230,28 @@ func TestSessionsThatStandStillEnd(t *testing.T) {
 	}
 }
 
+// Whoever stood still for so long has lost the connection, which is no fault of
+// what it was about to say.
+func TestAnEndedSessionIsALostConnection(t *testing.T) {
+	c, err := pgx.Connect(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	for _, sql := range []string{"SET idle_in_transaction_session_timeout = '1ms'", "BEGIN"} {
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for still := time.Millisecond; err == nil; still *= 2 {
+		time.Sleep(still)
+		_, err = c.Exec(t.Context(), "SELECT 1")
+	}
+	if !postgres.IsLost(err) {
+		t.Errorf("%v is not taken for a lost connection", err)
+	}
+}
+
 // What PostgreSQL cannot store as text must not keep events out.
 func TestTextThatPostgreSQLRefuses(t *testing.T) {
 	l := open(t, postgres.Options{URL: pgtest.URL(t)})

@@ -20,6 +20,9 @@ func (s *settlement) block(o ledger.Outcome) error {
 		return err
 	}
 	for _, key := range o.Parents {
+		if len(key.PlatformID) > ledger.LongestParent {
+			continue
+		}
 		scope, err := s.l.ids.scope(s.conn, key)
 		if err != nil {
 			return err
