@@ -78,6 +78,9 @@ func TestAnOlderProgramMeetsANewerSchema(t *testing.T) {
 			UPDATE ledger_schema SET version = %[1]d, compatible_from = %[2]d`, version, version-1))
 	}
 	known := int(query[int64](t, url, `SELECT version FROM ledger_schema`))
+	if from := int(query[int64](t, url, `SELECT compatible_from FROM ledger_schema`)); from != known-1 {
+		t.Errorf("version %d can be used from version %d on, want the one before", known, from)
+	}
 	upgrade(known + 1)
 	use(running, "while it runs")
 	use(open(t, postgres.Options{URL: url}), "started afterwards")

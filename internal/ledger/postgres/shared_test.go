@@ -25,7 +25,7 @@ func TestOneInstanceLeads(t *testing.T) {
 		}
 		return ok
 	}
-	for range 2 { // it may ask again and again
+	for range 2 {
 		if !lead(a, "sweep", time.Hour) {
 			t.Error("the first instance does not lead")
 		}
