@@ -139,7 +139,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	defer cancel()
 	var v verdict
 	outcomes, failed := a.writeGroups(ctx, &writing{
-		a: a, name: name, d: d, token: claim.Token, verdict: &v,
+		a: a, name: name, d: d, settings: settings, token: claim.Token, verdict: &v,
 		lastBegin: end.Add(-d.Timeout),
 	}, settings, claim)
 
