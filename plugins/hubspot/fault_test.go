@@ -245,3 +245,14 @@ func TestCode(t *testing.T) {
 		}
 	}
 }
+
+// HubSpot counts over ten seconds: what may go at once counts too.
+func TestPaceStaysWithinTheLimit(t *testing.T) {
+	for _, perSecond := range []int{1, 10, 19} {
+		d, _ := open(t, fake.Options{}, map[string]any{"requests_per_second": perSecond})
+		pace := d.client.pace
+		if most := float64(pace.Burst()) + 10*float64(pace.Limit()); most > float64(10*perSecond) || most < 9*float64(perSecond) {
+			t.Errorf("%d a second: %v in ten seconds", perSecond, most)
+		}
+	}
+}
