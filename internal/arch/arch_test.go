@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
 
 	// The server sees nothing of a plugin but the contract.
@@ -69,8 +70,9 @@ var allowed = map[string][]string{
 	"internal/rehearsal": {
 		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
 	},
-	"internal/sandbox": {},
-	"internal/demo":    {"internal/endpoint/admin", "internal/sandbox"},
+	"internal/sandbox":         {},
+	"internal/fake/salesforce": {},
+	"internal/demo":            {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
 		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
@@ -121,6 +123,7 @@ var foreign = map[string][]string{
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
+	"golang.org/x/oauth2":       {"plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
 	},
