@@ -27,6 +27,7 @@ func newSandboxCommand() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand())
+	cmd.AddCommand(newSandboxSalesforceCommand())
 	return cmd
 }
 

@@ -75,7 +75,7 @@ var allowed = map[string][]string{
 	"internal/demo":            {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
-		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
+		"internal/fake/salesforce", "internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
 	},
 
 	// Packages of tests.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,27 +61,33 @@ func collection(records []map[string]any) []byte {
 
 // upsert sends one collection.
 func (w *writing) upsert(ctx context.Context, items []*item) *destination.Failure {
-	calls := 0
-	return w.upsertPart(ctx, items, &calls)
+	return w.upsertPart(ctx, items, &search{})
+}
+
+// search looks for the records that make Salesforce refuse a call.
+type search struct {
+	calls  int
+	reason *destination.Failure // the last refusal
 }
 
 // upsertPart sends a collection. When Salesforce refuses it as a whole for what
 // it holds, the halves are tried, until the records at fault are alone.
-func (w *writing) upsertPart(ctx context.Context, items []*item, calls *int) *destination.Failure {
-	*calls++
+func (w *writing) upsertPart(ctx context.Context, items []*item, s *search) *destination.Failure {
+	if s.calls == maxCalls {
+		return &destination.Failure{
+			Kind: destination.Retry, Code: s.reason.Code,
+			Err: fmt.Errorf("beside records that make Salesforce refuse the call: %w", s.reason.Err),
+		}
+	}
+	s.calls++
 	a, f := w.client.call(ctx, http.MethodPatch, w.upsertPath(), contentJSON, w.upsertBody(items))
 	if f != nil {
 		if f.Kind != destination.Rejected || len(items) == 1 || a.status != http.StatusBadRequest && a.status != http.StatusRequestEntityTooLarge || sameNames(f, items) {
 			return f
 		}
-		if *calls+2 > maxCalls {
-			for _, it := range items {
-				w.settle(it, destination.Result{Kind: destination.Retry, Code: f.Code, Message: "beside records that make Salesforce refuse the call: " + f.Err.Error()})
-			}
-			return nil
-		}
+		s.reason = f
 		for _, half := range [][]*item{items[:len(items)/2], items[len(items)/2:]} {
-			w.each(half, func() *destination.Failure { return w.upsertPart(ctx, half, calls) })
+			w.each(half, func() *destination.Failure { return w.upsertPart(ctx, half, s) })
 		}
 		return nil
 	}
