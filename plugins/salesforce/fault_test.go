@@ -354,6 +354,7 @@ func TestNullAndAbsent(t *testing.T) {
 			}
 			invoices := accounts(record("i", `{"Number__c":"7","Total__c":12345678901234.5678,"Due__c":"2026-03-01","Account__r":{"RootFi_Key__c":"p"}}`))
 			invoices.Object = "Invoice__c"
+			invoices.Types = map[string]destination.FieldType{"Account__r": destination.TypeJSON} // as of an expression
 			deliver(t, d, invoices)
 			r := org.Records("Invoice__c")[0]
 			if r["Account__c"] != org.Records("Account")[0]["Id"] || r["Total__c"] != "12345678901234.5678" {
@@ -366,6 +367,15 @@ func TestNullAndAbsent(t *testing.T) {
 			}
 			if r := org.Records("Invoice__c")[0]; r["Account__c"] != "" || r["Number__c"] != "7" {
 				t.Errorf("%v", r)
+			}
+			contacts := accounts(record("c", `{"LastName":"l","Account":{"RootFi_Key__c":"p"}}`))
+			contacts.Object = "Contact"
+			for _, want := range []string{org.Records("Account")[0]["Id"], ""} {
+				deliver(t, d, contacts)
+				if r := org.Records("Contact")[0]; r["AccountId"] != want {
+					t.Errorf("%v, want the account %q", r, want)
+				}
+				contacts.Records[0].Fields["Account"] = json.RawMessage(`{"RootFi_Key__c":null}`)
 			}
 		})
 	}

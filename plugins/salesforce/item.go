@@ -109,8 +109,10 @@ func (it *item) set(name string, value json.RawMessage, t destination.FieldType)
 		if lookup, ok := strings.CutSuffix(name, "__r"); ok {
 			name = lookup + "__c"
 		}
-	case value[0] == '{' && t != destination.TypeJSON:
-		if external, parent, ok := reference(name, value); ok {
+	case value[0] == '{':
+		// An expression that makes a reference has the type of its object: JSON.
+		external, parent, ok := reference(name, value)
+		if ok && (t != destination.TypeJSON || strings.HasSuffix(name, "__r") || strings.HasSuffix(external, "__c")) {
 			if parent == "" {
 				name, value = lookupOf(name), json.RawMessage("null")
 				break
@@ -120,7 +122,7 @@ func (it *item) set(name string, value json.RawMessage, t destination.FieldType)
 			break
 		}
 		value = asText(value)
-	case value[0] == '{', value[0] == '[':
+	case value[0] == '[':
 		value = asText(value)
 	case value[0] == '"':
 		var text string
