@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
 
 	// The server sees nothing of a plugin but the contract.
@@ -72,12 +73,14 @@ var allowed = map[string][]string{
 	},
 	"internal/sandbox": {},
 	// Systems that destinations write to, for tests and trials.
-	"internal/fake/hubspot": {},
+	"internal/fake/hubspot":    {},
+	"internal/fake/salesforce": {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/rehearsal", "internal/endpoint/admin", "internal/event",
-		"internal/ledger", "internal/sandbox", "plugins/destination", "plugins/host",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
+		"internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger", "internal/sandbox",
+		"plugins/destination", "plugins/host",
 	},
 
 	// Packages of tests.
@@ -125,6 +128,7 @@ var foreign = map[string][]string{
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
+	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
 	},

@@ -19,7 +19,7 @@ import (
 // plugins are those that the documentation speaks of, with their packages.
 var plugins = map[string]string{
 	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
-	"hubspot": "plugins/hubspot", "hello": "examples/plugin-hello",
+	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
 }
 
 func TestSettings(t *testing.T) {
