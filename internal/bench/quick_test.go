@@ -61,7 +61,8 @@ func TestQuickRun(t *testing.T) {
 		"accept 32 connections alone acknowledged", "accept 32 connections alone baseline", "accept 256 connections alone p99",
 		"accept 32 connections while delivering acknowledged",
 		"rates 10/s delivered", "rates 200/s p99", "rates 200/s workflows", "rates 200/s Temporal state transitions",
-		"rates 200/s Temporal history events", "burst  visible",
+		"rates 200/s Temporal history events", "burst  visible", "burst  connections",
+		"sustained 1 record per message connections",
 		"noop  recognised", "memory with embedded Temporal sluice", "growth  ledger before retention",
 		"growth  Temporal before its retention", "growth  destination (PostgreSQL)",
 	} {

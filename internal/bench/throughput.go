@@ -8,15 +8,21 @@ import (
 	"time"
 )
 
+// senders is how many connections bring one-record webhooks. Each waits for its
+// answer, and answers come by the group: with few of them it is their number that
+// is measured.
+const senders = 128
+
 // stream is a sustained load.
 type stream struct {
-	records int   // per message
-	window  int64 // records under way at most
-	target  float64
+	connections int
+	records     int   // per message
+	window      int64 // records under way at most
+	target      float64
 }
 
 func (b *bench) sustained(ctx context.Context, to *Result) error {
-	for _, s := range []stream{{1, 6_000, 5_000}, {100, 20_000, 15_000}, {500, 20_000, 0}} {
+	for _, s := range []stream{{senders, 1, 6_000, 5_000}, {32, 100, 20_000, 15_000}, {32, 500, 20_000, 0}} {
 		name := fmt.Sprintf("%d records per message", s.records)
 		if s.records == 1 {
 			name = "1 record per message"
@@ -51,7 +57,7 @@ func (r *rig) sustain(ctx context.Context, w *watch, s stream, to *Result, prefi
 	done := make(chan outcome, 1)
 	go func() {
 		out, err := r.send(ctx, load{
-			connections: 32, records: s.records, limit: warm + measured + time.Second,
+			connections: s.connections, records: s.records, limit: warm + measured + time.Second,
 			room: func(sent int64) bool {
 				rows, _, _ := w.visible()
 				return (sent+1)*int64(s.records)-rows <= s.window
@@ -69,6 +75,7 @@ func (r *rig) sustain(ctx context.Context, w *watch, s stream, to *Result, prefi
 	sleepUntil(ctx, begin.Add(measured))
 	rows, _, _ := w.visible()
 	rate := float64(rows-from) / time.Since(begin).Seconds()
+	to.add(prefix+"connections", float64(s.connections), "")
 	if s.target > 0 {
 		to.atLeast(prefix+"visible", rate, "records/s", s.target)
 	} else {
@@ -99,7 +106,7 @@ func (r *rig) burst(ctx context.Context, w *watch, to *Result) error {
 	total := pick(r.bench, int64(100_000), int64(2_000))
 	acks := make(chan time.Time, total)
 	s, err := r.send(ctx, load{
-		connections: 32, records: 1, count: total, acknowledged: func(at time.Time) { acks <- at },
+		connections: senders, records: 1, count: total, acknowledged: func(at time.Time) { acks <- at },
 	})
 	if err != nil {
 		return err
@@ -108,6 +115,7 @@ func (r *rig) burst(ctx context.Context, w *watch, to *Result) error {
 	if err != nil {
 		return err
 	}
+	to.add("connections", senders, "")
 	to.add("webhooks", float64(total), "")
 	to.add("all acknowledged after", s.took.Seconds(), "s")
 	to.below("all visible after", last.Sub(s.begin).Seconds(), "s", 25)
@@ -167,7 +175,7 @@ func (b *bench) isolation(ctx context.Context, to *Result) error {
 	}}
 	rates := make(map[string]float64)
 	for _, name := range []string{"alone", hindered} {
-		if rates[name], err = b.sustain(ctx, setups[name], stream{records: 1, window: 6_000}, to, name); err != nil {
+		if rates[name], err = b.sustain(ctx, setups[name], stream{connections: senders, records: 1, window: 6_000}, to, name); err != nil {
 			return err
 		}
 	}
