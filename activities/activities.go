@@ -106,6 +106,8 @@ type Activities struct {
 	metrics  *Metrics
 	log      *slog.Logger
 
+	unfinished unfinished
+
 	flows flows
 	gates *Gates
 }

@@ -107,6 +107,7 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 	}
 	flow := a.flows.get(in.Destination)
 	settled = flow.settled()
+	asked := time.Now()
 	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
 		Destination: in.Destination,
 		Batch:       in.Batch,
@@ -120,20 +121,26 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 	if len(claim.Items) == 0 {
 		return claim, settled, v, nil
 	}
-	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim)
+	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim, asked)
 	flow.signal()
 	return claim, settled, v, err
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.
-func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim) (verdict, error) {
-	// Everything of this claim must be over before its lease is.
-	ctx, cancel := context.WithTimeout(ctx, d.claimTime())
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim, asked time.Time) (verdict, error) {
+	// Everything of this claim must be over before its lease is. That began at
+	// some moment after the claim was asked for: the answer may have been long on
+	// its way, or this process may have stood still.
+	end := time.Now().Add(d.claimTime())
+	if latest := asked.Add(d.claimTime() + leaseMargin/2); end.After(latest) {
+		end = latest
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	var v verdict
 	outcomes, failed := a.writeGroups(ctx, &writing{
-		a: a, name: name, d: d, token: claim.Token, verdict: &v,
-		lastBegin: time.Now().Add(d.claimTime() - d.Timeout),
+		a: a, name: name, d: d, settings: settings, token: claim.Token, verdict: &v,
+		lastBegin: end.Add(-d.Timeout),
 	}, settings, claim)
 
 	fault.Point(fault.AfterWrite)

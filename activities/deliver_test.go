@@ -275,7 +275,7 @@ func TestResultsAfterCancellationAreBooked(t *testing.T) {
 		cancel()
 		return delivered(in), nil
 	}
-	if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, claim); err != nil {
+	if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, claim, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := b.pending(batch.ID); n != 0 {
@@ -345,6 +345,43 @@ func TestLeaseOutlastsItsClaim(t *testing.T) {
 	}
 	if DeliverTimeout(d.Timeout) < attemptTime+d.claimTime()+leaseMargin {
 		t.Errorf("an attempt that begins its last claim at %v is cut off at %v", attemptTime, DeliverTimeout(d.Timeout))
+	}
+}
+
+// An instance that stood still between a claim and its writes has lost the lease:
+// another one may be writing.
+func TestNothingIsWrittenUnderAnOldLease(t *testing.T) {
+	d := quick
+	d.Timeout = 7 * time.Second
+	for name, tt := range map[string]struct {
+		stood  time.Duration
+		writes int
+	}{
+		"a slow claim":         {leaseMargin / 4, 1},
+		"hardly any time left": {d.claimTime() + leaseMargin/2 - d.Timeout + time.Second, 0},
+		"the lease is over":    {d.claimTime() + leaseMargin + time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newPipe(t, d)
+			batch := b.book(1)
+			asked := time.Now().Add(-tt.stood)
+			claim, err := b.Claim(b.Context(), ledger.ClaimRequest{Destination: "d", Batch: batch.ID, Limit: 10, Lease: d.claimTime() + leaseMargin})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.w.write = func(ctx context.Context, in destination.Batch) ([]destination.Result, error) {
+				if end, ok := ctx.Deadline(); !ok || end.After(asked.Add(d.claimTime()+leaseMargin)) {
+					t.Errorf("a write may end %v after its claim was asked for", end.Sub(asked))
+				}
+				return delivered(in), nil
+			}
+			if _, err := b.a.deliverClaim(b.Context(), "d", b.a.settings(), d, claim, asked); err != nil && tt.writes > 0 {
+				t.Fatal(err)
+			}
+			if len(b.w.sizes) != tt.writes || b.pending(batch.ID) != 1-tt.writes {
+				t.Errorf("%d writes, %d wait, want %d writes", len(b.w.sizes), b.pending(batch.ID), tt.writes)
+			}
+		})
 	}
 }
 
@@ -473,4 +510,18 @@ func TestEveryDeliveryIsSettled(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A write that was refused its place has none, even if its moment came while it
+// was being refused.
+func TestRefusedByTheRateIsNotWritten(t *testing.T) {
+	d := quick
+	d.WritesPerSecond = 1
+	b := newPipe(t, d)
+	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
+		return 0, false, nil
+	}
+	if wait := b.a.limit(t.Context(), "d", d, time.Now()); wait <= 0 {
+		t.Errorf("it goes on, %v", wait)
+	}
 }

@@ -323,3 +323,59 @@ func TestDependencyOfThePluginCountsNoFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Sources name parents by text or by number, as their platform ids are.
+func TestAParentMayBeNamedByANumber(t *testing.T) {
+	b := family(t, quick)
+	log := b.written(nil)
+	batch := b.take(of("INVOICES", `[{"id":"i1","contact":17},{"id":"i2","contact":null},{"id":"i3","contact":{}}]`))
+	b.apply(batch.ID)
+	if _, err := b.attempt("d", batch.ID); err == nil {
+		t.Fatal("an invoice did not wait for its contact")
+	}
+	b.expect(log, `invoices upsert i2 {"contact":null}`, `invoices upsert i3 {"contact":{}}`)
+	b.step(of("CONTACTS", `[{"id":"17"}]`), 20)
+	b.expect(log, `contacts upsert 17 {}`, `invoices upsert i1 {"contact":17}`)
+}
+
+// A record with more elements than one claim has time for goes over several:
+// what is there already is not written again.
+func TestElementsOfALongListGoOverSeveralClaims(t *testing.T) {
+	b := lists(t)
+	d := quick
+	d.MaxBatchRecords, d.Timeout = 1, time.Minute
+	b.a.settings().Destinations["d"] = d
+	log := b.written(nil)
+	room := 0
+	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
+		if room--; room < 0 {
+			return time.Millisecond, false, nil
+		}
+		return 0, true, nil
+	}
+	d.WritesPerSecond = 1
+	b.a.settings().Destinations["d"] = d
+	batch := b.take(of("DOCS", `[{"id":"1","n":1,"l":[{"k":"a"},{"k":"b"},{"k":"c"},{"k":"d"},{"k":"e"}]}]`))
+	b.apply(batch.ID)
+	for range 5 {
+		room = 3
+		if _, err := b.attempt("d", batch.ID); err == nil {
+			break
+		}
+	}
+	if n := b.pending(batch.ID); n != 0 {
+		t.Errorf("still waiting after five claims with room for three calls each: %v", *log)
+	}
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		line := fmt.Sprintf(`lines upsert 1|%s {"k":"%s"}`, id, id)
+		if n := len(slices.DeleteFunc(slices.Clone(*log), func(l string) bool { return l != line })); n != 1 {
+			t.Errorf("%s was written %d times", id, n)
+		}
+	}
+	// The next version writes all of them again.
+	*log, room = nil, 100
+	b.step(of("DOCS", `[{"id":"1","n":2}]`), 5)
+	if len(*log) != 6 {
+		t.Errorf("written %v", *log)
+	}
+}

@@ -49,8 +49,11 @@ func (a *Activities) limit(ctx context.Context, name string, d Destination, dead
 		a.log.Error("keep the rate of a destination", "destination", name, "err", err)
 		return time.Second
 	}
-	if !ok || wait == 0 {
-		return wait
+	if !ok {
+		return max(wait, time.Millisecond) // its moment came while it was refused: nothing is reserved all the same
+	}
+	if wait == 0 {
+		return 0
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()

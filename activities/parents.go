@@ -33,8 +33,8 @@ func parentsOf(plan *mapping.Plan, r *event.Record) []parent {
 		if !ok || !r.Live(f) {
 			continue
 		}
-		var id string
-		if json.Unmarshal(f.Value, &id) != nil || id == "" {
+		id, ok := platformID(f.Value)
+		if !ok {
 			continue // none, or not one that names a record
 		}
 		key := r.Key
@@ -44,6 +44,15 @@ func parentsOf(plan *mapping.Plan, r *event.Record) []parent {
 		}
 	}
 	return out
+}
+
+// platformID reads a reference. Sources send ids as text or as numbers.
+func platformID(raw json.RawMessage) (id string, ok bool) {
+	var number json.Number
+	if json.Unmarshal(raw, &id) != nil && json.Unmarshal(raw, &number) == nil {
+		id = number.String()
+	}
+	return id, id != ""
 }
 
 // arrived finds out which parents of the groups are at the destination.

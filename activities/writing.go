@@ -42,6 +42,7 @@ type writing struct {
 	a         *Activities
 	name      string
 	d         Destination
+	settings  *Settings
 	token     ledger.ClaimToken
 	lastBegin time.Time
 	verdict   *verdict
@@ -90,18 +91,46 @@ func (w *writing) group(ctx context.Context, g group) (fates []fate, ok bool, er
 	if err := w.intend(ctx, g); err != nil {
 		return nil, false, err
 	}
-	if fates, ok = w.call(ctx, g.batch, backoff); !ok {
+	known := make([]*progress, len(g.parts))
+	begun := true // the records themselves are there, elements are missing
+	for i, p := range g.parts {
+		known[i] = w.a.unfinished.of(p, w.settings)
+		begun = begun && known[i] != nil
+	}
+	if begun {
+		fates = make([]fate, len(g.parts))
+		for i := range fates {
+			fates[i].result.Kind = destination.Delivered
+		}
+	} else if fates, ok = w.call(ctx, g.batch, backoff); !ok {
 		return nil, false, nil
 	}
-	for _, c := range w.children(g, fates) {
+	for _, c := range w.children(g, fates, known) {
 		got, called := w.call(ctx, c.batch, backoff)
 		for i, of := range c.of {
-			if called {
-				fates[of].worse(got[i])
-			} else {
+			if !called {
 				fates[of].worse(fate{none: true})
+				continue
+			}
+			fates[of].worse(got[i])
+			if got[i].rank() == 0 {
+				if known[of] == nil {
+					known[of] = newProgress(g.parts[of], w.settings)
+				}
+				known[of].there[c.elements[i]] = true
 			}
 		}
+	}
+	for i, p := range g.parts {
+		if len(p.output.Children) == 0 {
+			continue
+		}
+		if !fates[i].none {
+			known[i] = nil
+		} else if known[i] == nil {
+			known[i] = newProgress(p, w.settings)
+		}
+		w.a.unfinished.note(p, known[i])
 	}
 	return fates, true, nil
 }
@@ -129,14 +158,16 @@ func (w *writing) intend(ctx context.Context, g group) error {
 
 // childCall is a call with elements, and which delivery of the group each is of.
 type childCall struct {
-	batch destination.Batch
-	of    []int
-	bytes int
+	batch    destination.Batch
+	of       []int
+	elements []string
+	bytes    int
 }
 
 // children sorts the elements of what was delivered into calls within the
 // plugin's limits.
-func (w *writing) children(g group, fates []fate) []childCall {
+// Those that are known to be there are left out.
+func (w *writing) children(g group, fates []fate, known []*progress) []childCall {
 	var calls []childCall
 	open := make(map[string]int) // by object: of one group, all else is the same
 	for i, p := range g.parts {
@@ -144,6 +175,9 @@ func (w *writing) children(g group, fates []fate) []childCall {
 			continue
 		}
 		for _, c := range p.output.Children {
+			if known[i] != nil && known[i].there[elementOf(c)] {
+				continue
+			}
 			size := sizeOf(c.Record)
 			at, ok := open[c.Object]
 			if !ok || w.full(&calls[at], size) {
@@ -153,6 +187,7 @@ func (w *writing) children(g group, fates []fate) []childCall {
 			}
 			calls[at].batch.Records = append(calls[at].batch.Records, c.Record)
 			calls[at].of = append(calls[at].of, i)
+			calls[at].elements = append(calls[at].elements, elementOf(c))
 			calls[at].bytes += size
 		}
 	}

@@ -79,6 +79,13 @@ func TestSARIF(t *testing.T) {
 		f, _ := config.Parse(name, data, resolver)
 		all = append(all, f.Diagnostics...)
 	}
+	nowhere, err := config.Diagnostics{{File: "missing.yaml", Problem: "cannot be read", Rule: config.RuleSyntax}}.SARIF("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := jsonschema.UnmarshalJSON(bytes.NewReader(nowhere)); err != nil || compiled.Validate(v) != nil {
+		t.Errorf("a problem without a line: %v, %v", err, compiled.Validate(v))
+	}
 	for _, ds := range []config.Diagnostics{nil, all} {
 		log, err := ds.SARIF("1.2.3")
 		if err != nil {

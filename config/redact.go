@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -197,7 +196,15 @@ func (p printer) structure(v reflect.Value, path []any) object {
 
 // secretKey and passwords in URLs catch secrets that stand in the file as they
 // are: this package does not know what a plugin's settings mean.
-var secretKey = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|private_?key|access_?key|dsn|authorization`)
+var secretKey = regexp.MustCompile(`(?i)passw|secret|token|credential|api[_-]?key|private[_-]?key|access[_-]?key|dsn|authorization|cookie|passphrase|bearer`)
+
+// wholeSecret are settings whose every text is taken for a secret: any header may
+// be one, and plugins say so only when they are asked.
+var wholeSecret = []string{"headers", "proxy"}
+
+func secretSetting(key string) bool {
+	return secretKey.MatchString(key) || slices.Contains(wholeSecret, strings.ToLower(key))
+}
 
 func (p printer) settings(v any, path []any, key string) any {
 	switch x := v.(type) {
@@ -205,7 +212,7 @@ func (p printer) settings(v any, path []any, key string) any {
 		out := object{}
 		for _, k := range slices.Sorted(maps.Keys(x)) {
 			under := k
-			if secretKey.MatchString(key) {
+			if secretSetting(key) {
 				under = key
 			}
 			out = append(out, member{k, p.settings(x[k], with(path, k), under)})
@@ -222,20 +229,14 @@ func (p printer) settings(v any, path []any, key string) any {
 	switch {
 	case p.resolved[identity(path)]:
 		return Mask
-	case v != nil && secretKey.MatchString(key):
+	case v != nil && secretSetting(key):
 		return Mask
 	case !isText:
 		return v
 	case p.blind:
 		return Mask
-	case strings.Contains(text, "://"):
-		u, err := url.Parse(text)
-		if err != nil || u.User == nil && u.RawQuery == "" {
-			if err != nil {
-				return Mask
-			}
-			return text
-		}
+	}
+	if secret, _ := secretText(text); secret {
 		return Mask
 	}
 	return text

@@ -49,7 +49,7 @@ type (
 	}
 	sarifPhysical struct {
 		Artifact sarifArtifact `json:"artifactLocation"`
-		Region   sarifRegion   `json:"region"`
+		Region   *sarifRegion  `json:"region,omitempty"`
 	}
 	sarifArtifact struct {
 		URI string `json:"uri"`
@@ -94,9 +94,12 @@ func (ds Diagnostics) SARIF(version string) ([]byte, error) {
 			text += " (" + d.Hint + ")"
 		}
 		location := sarifLocation{Physical: sarifPhysical{
-			Artifact: sarifArtifact{fileURI(d.File)}, Region: sarifRegion{StartLine: d.Line, StartColumn: d.Column},
+			Artifact: sarifArtifact{fileURI(d.File)},
 		}}
-		if d.Text != "" {
+		if d.Line > 0 { // a file that cannot be read has no lines
+			location.Physical.Region = &sarifRegion{StartLine: d.Line, StartColumn: max(d.Column, 1)}
+		}
+		if d.Text != "" && d.Line > 0 {
 			location.Physical.Region.Snippet = &sarifText{d.Text}
 		}
 		if d.Path != "" {

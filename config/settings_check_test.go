@@ -178,3 +178,28 @@ func TestPattern(t *testing.T) {
 		}
 	}
 }
+
+// The ways in which plugins take secrets, without anybody to ask the plugin.
+func TestSecretsOfPluginsAreMasked(t *testing.T) {
+	f := parse(t, `
+sources: {rootfi: {type: rootfi, auth: none}}
+destinations:
+  hook:
+    plugin: webhook
+    config:
+      url: https://user:s3cret@example.com/
+      also: https://example.com/?key=s3cret
+      dsn2: "host=db user=u password=s3cret sslmode=disable"
+      headers: {X-Api-Key: s3cret, Cookie: s3cret, Anything: s3cret}
+      proxy: s3cret
+      api-key: s3cret
+      deep: [{private-key: s3cret, passphrase: s3cret}]
+      plain: shown
+routes: [{name: all, to: [hook], constants: {access-key: s3cret, plain: shown}}]
+`)
+	y, err := f.RedactedYAML()
+	j, _ := json.Marshal(f.Effective())
+	if out := string(y) + string(j); err != nil || strings.Contains(out, "s3cret") || strings.Count(out, "shown") != 4 {
+		t.Errorf("%s, %v", out, err)
+	}
+}

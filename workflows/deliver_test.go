@@ -15,6 +15,7 @@ import (
 	tlog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/workflows"
@@ -31,6 +32,9 @@ func environment(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(tlog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
+	// A busy machine is no deadlock.
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Hour})
+	env.SetTestTimeout(time.Minute)
 	workflows.Register(env)
 	var a *activities.Activities
 	env.RegisterActivityWithOptions(a.Apply, activity.RegisterOptions{Name: "Apply"})

@@ -70,6 +70,7 @@ func Check(source string, s Scope) (*Checked, error) {
 	ast.PreOrderVisit(native.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		out.note(e, native, s)
 		bad.compare(e, native)
+		bad.floats(e, native)
 	}))
 	if len(bad.Problems) > 0 {
 		return nil, bad
@@ -171,6 +172,20 @@ func (e *SyntaxError) compare(call ast.Expr, in *ast.AST) {
 		return
 	}
 	e.add(call, in, fmt.Sprintf("%s compares %s with %s, which are never equal", op, typeName(a), typeName(b)))
+}
+
+// floats refuses the functions of CEL that compute with floats, and numbers
+// without a sign, which nothing takes.
+func (e *SyntaxError) floats(call ast.Expr, in *ast.AST) {
+	if call.Kind() != ast.CallKind {
+		return
+	}
+	switch name := call.AsCall().FunctionName(); name {
+	case "double", "uint":
+		e.add(call, in, fmt.Sprintf("there is no %s: numbers are exact, use decimal()", name))
+	case "format":
+		e.add(call, in, "there is no format: its numbers are floats. Put texts together with + and text(), digits with round()")
+	}
 }
 
 func (e *SyntaxError) add(at ast.Expr, in *ast.AST, text string) {

@@ -114,7 +114,7 @@ func Compile(source string) (*Program, error) {
 	options := []cel.ProgramOption{cel.CustomDecoratorV2(decorate)}
 	if c.loops {
 		// Others evaluate each of their nodes once, and counting costs as much as that.
-		options = append(options, cel.CostLimit(costLimit))
+		options = append(options, cel.CostLimit(costLimit), cel.CostTracking(costs{}))
 	}
 	p, err := env.Program(c.ast, options...)
 	if err != nil {

@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"bytes"
+
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -188,6 +190,9 @@ func equal(a, b ref.Val) bool {
 		if !ok || x.Size() != y.Size() {
 			return false
 		}
+		if l, ok := x.(*list); ok && l.same(y) {
+			return true
+		}
 		for i := range x.Size().(types.Int) {
 			if !equal(x.Get(i), y.Get(i)) {
 				return false
@@ -202,6 +207,9 @@ func (o *Object) equal(other ref.Val) bool {
 	p, ok := other.(*Object)
 	if !ok || len(o.fields) != len(p.fields) {
 		return false
+	}
+	if o.raw != nil && bytes.Equal(o.raw, p.raw) {
+		return true
 	}
 	for name := range o.fields {
 		if _, ok := p.fields[name]; !ok || !equal(o.Get(types.String(name)), p.Get(types.String(name))) {

@@ -31,7 +31,7 @@ func toJSON(b *bytes.Buffer, v ref.Val) error {
 		return quote(b, x.UTC().Format(time.RFC3339Nano))
 	case types.Duration:
 		return quote(b, x.String())
-	case list:
+	case *list:
 		b.Write(x.raw)
 	case *Object:
 		return x.json(b)

@@ -40,6 +40,6 @@ contact Acme.
 const referenceEnd = `
 From CEL and its extensions: ` + "`size`, `contains`, `startsWith`, `endsWith`, `matches`, `has`, `all`, `exists`, `exists_one`, `map`, `filter`" + `,
 the conversions ` + "`string`, `int`, `bool`, `timestamp`, `duration`, `dyn`, `type`" + `, the parts of a timestamp
-(` + "`getFullYear`, `getMonth`" + ` and so on), text (` + "`charAt`, `indexOf`, `lastIndexOf`, `join`, `lowerAscii`, `upperAscii`, `replace`, `split`, `substring`, `trim`, `reverse`, `format`, `quote`" + `),
+(` + "`getFullYear`, `getMonth`" + ` and so on), text (` + "`charAt`, `indexOf`, `lastIndexOf`, `join`, `lowerAscii`, `upperAscii`, `replace`, `split`, `substring`, `trim`, `reverse`, `quote`" + `),
 lists (` + "`distinct`, `flatten`, `slice`, `sort`, `reverse`" + `) and ` + "`base64.encode`, `base64.decode`" + `.
 `

@@ -115,6 +115,15 @@ func decorate(i interpreter.InterpretableV2) (interpreter.InterpretableV2, error
 			}
 		}
 	}
+	if call.Function() == "distinct" && len(call.Args()) == 1 {
+		return &distinct{call}, nil
+	}
+	if name := call.Function(); name == "sort" && len(call.Args()) == 1 || name == "@sortByAssociatedKeys" && len(call.Args()) == 2 {
+		return &sorted{call}, nil
+	}
+	if refuses := limits[call.Function()]; refuses != nil {
+		call = &bounded{call, refuses}
+	}
 	if _, ok := own[call.Function()]; ok || strings.ContainsAny(call.Function()[:1], "_@") {
 		return i, nil
 	}

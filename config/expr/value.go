@@ -8,7 +8,6 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
-	"cel.dev/cel-go/common/types/traits"
 )
 
 // null is the value of a field that is absent or null. It has every field, all
@@ -42,12 +41,14 @@ func isNull(v ref.Val) bool {
 // JSON when they are asked for.
 type Object struct {
 	fields map[string]json.RawMessage
-	kinds  map[string]string // what the catalog says of fields; may be nil
-	raw    json.RawMessage   // of an object within a record
+	kinds  map[string]string  // what the catalog says of fields; may be nil
+	raw    json.RawMessage    // of an object within a record
+	read   map[string]ref.Val // lists and objects that were asked for
 }
 
 // NewObject returns a record of a data model with the given fields. nil fields
-// make one that is not there: it equals null.
+// make one that is not there: it equals null. It remembers what it has read, so
+// one goroutine may use it at a time.
 func NewObject(model string, fields map[string]json.RawMessage) *Object {
 	return &Object{fields: fields, kinds: fieldKinds(model)}
 }
@@ -92,7 +93,18 @@ func (o *Object) Get(name ref.Val) ref.Val {
 	if !ok {
 		return null{}
 	}
-	return fromJSON(raw, o.kinds[string(s)])
+	if v, ok := o.read[string(s)]; ok {
+		return v
+	}
+	v := fromJSON(raw, o.kinds[string(s)])
+	switch v.(type) {
+	case *list, *Object: // a loop may ask for them in each of its steps
+		if o.read == nil {
+			o.read = make(map[string]ref.Val)
+		}
+		o.read[string(s)] = v
+	}
+	return v
 }
 
 // IsSet implements traits.FieldTester: has(record.field) is about presence, and
@@ -106,18 +118,15 @@ func (o *Object) IsSet(name ref.Val) ref.Val {
 	return types.Bool(ok)
 }
 
-// list is a list of a record. It remembers its JSON, to be passed on as it came.
-type list struct {
-	traits.Lister
-	raw json.RawMessage
-}
-
 // fromJSON never fails: JSON was checked when it came in, and what is none is
 // an error value where it is used.
 func fromJSON(raw json.RawMessage, kind string) ref.Val {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
 		return null{}
+	}
+	if (raw[0] == '{' || raw[0] == '[') && deep(raw) {
+		return failure(errDeep)
 	}
 	switch raw[0] {
 	case 'n':
@@ -139,11 +148,7 @@ func fromJSON(raw json.RawMessage, kind string) ref.Val {
 		if err := json.Unmarshal(raw, &items); err != nil {
 			return failure(errJSON)
 		}
-		values := make([]ref.Val, len(items))
-		for i, item := range items {
-			values[i] = fromJSON(item, "")
-		}
-		return list{types.NewRefValList(types.DefaultTypeAdapter, values), raw}
+		return &list{raw: raw, items: items}
 	}
 	d, err := parseDecimal(string(raw))
 	if err != nil {

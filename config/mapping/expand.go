@@ -48,8 +48,12 @@ func (p *Plan) expand(out *Output, in Merged, visible map[string]json.RawMessage
 			out.Now[object] = in.Children[object]
 			continue
 		}
+		now := make(map[string]bool, len(out.Now[object]))
+		for _, id := range out.Now[object] {
+			now[id] = true
+		}
 		for _, id := range in.Children[object] {
-			if !slices.Contains(out.Now[object], id) {
+			if !now[id] {
 				r := out.childRecord(id)
 				r.Operation = destination.Delete
 				out.Children = append(out.Children, Part{call, r})

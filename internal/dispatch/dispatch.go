@@ -68,6 +68,7 @@ type Dispatcher struct {
 
 	mu      sync.Mutex
 	started map[int64]time.Time // batches of this process: zero while it is starting them
+	failed  time.Time           // when Temporal last took nothing from this process; zero if it does
 
 	seen map[int64]time.Time // batches of any instance, when this one first saw them open; of the sweeper
 }
@@ -172,6 +173,7 @@ func (d *Dispatcher) drive(ctx context.Context, b ledger.Batch) {
 func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
 	for retry := backoff(100*time.Millisecond, 5*time.Second); ; {
 		err := d.starter.Start(ctx, b)
+		d.reached(err)
 		if err == nil || isAlreadyStarted(err) {
 			d.note(b.ID, time.Now())
 			return err == nil
@@ -189,6 +191,16 @@ func (d *Dispatcher) start(ctx context.Context, b ledger.Batch) bool {
 			d.forget(b.ID) // the sweeper of the next Run finds it
 			return false
 		}
+	}
+}
+
+// reached notes whether Temporal took a workflow, or had an answer at least.
+func (d *Dispatcher) reached(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failed = time.Time{}
+	if err != nil && !isAlreadyStarted(err) && !isRefused(err) {
+		d.failed = time.Now()
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type fakeShared struct {
 	mu      sync.Mutex
 	leader  bool
+	held    time.Time // until when somebody leads
 	asked   int
 	applied map[int64]bool
 	waiting map[int64]map[string]int
@@ -31,10 +32,20 @@ func (s *fakeShared) lead(leader bool) {
 	s.leader = leader
 }
 
-func (s *fakeShared) Lead(context.Context, string, time.Duration) (bool, error) {
+func (s *fakeShared) Lead(_ context.Context, _ string, hold time.Duration) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.leader {
+		s.held = time.Now().Add(hold)
+	}
 	return s.leader, nil
+}
+
+// free reports whether another instance may lead.
+func (s *fakeShared) free() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().After(s.held)
 }
 
 func (s *fakeShared) set(batch int64, waiting map[string]int) {
@@ -141,6 +152,41 @@ func TestOneInstanceSweeps(t *testing.T) {
 		synctest.Wait()
 		if len(f.d.seen) != 0 {
 			t.Errorf("%v is remembered of batches that are done", f.d.seen)
+		}
+	})
+}
+
+// An instance that Temporal does not answer lets another one sweep: it would keep
+// the batches that it claimed, and those of instances that died, until it is well.
+func TestInstanceWithoutTemporalDoesNotLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeShared()
+		f := runShared(t, s)
+		defer f.stop()
+		time.Sleep(3 * f.d.sweepEvery)
+		synctest.Wait()
+		if s.free() {
+			t.Fatal("nobody leads while all is well")
+		}
+		away := func(down bool) {
+			f.starter.mu.Lock()
+			defer f.starter.mu.Unlock()
+			f.starter.down = down
+		}
+		away(true)
+		f.store.append(1)
+		for range 6 {
+			time.Sleep(f.d.sweepEvery)
+			synctest.Wait()
+		}
+		if !s.free() {
+			t.Error("it leads, and can start nothing")
+		}
+		away(false)
+		time.Sleep(2 * f.d.sweepEvery)
+		synctest.Wait()
+		if s.free() {
+			t.Error("it does not lead again")
 		}
 	})
 }

@@ -60,11 +60,24 @@ func (d *Dispatcher) leads(ctx context.Context) bool {
 	if d.shared == nil {
 		return true
 	}
-	ok, err := d.shared.Lead(ctx, taskSweep, 2*d.sweepEvery)
+	hold := 2 * d.sweepEvery
+	if d.unreached() < hold+d.sweepEvery {
+		return false
+	}
+	ok, err := d.shared.Lead(ctx, taskSweep, hold)
 	if err != nil && ctx.Err() == nil {
 		d.log.Error("ask whether to look for batches that nobody drives", "err", err)
 	}
 	return ok
+}
+
+// unreached is how long ago Temporal last took nothing from this process. One
+// that Temporal does not answer lets the others lead: they may reach it, and start
+// the batches that this one holds in vain.
+func (d *Dispatcher) unreached() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Since(d.failed)
 }
 
 // sweepPage and sweepPages bound one look. During a long outage of a destination
@@ -132,7 +145,9 @@ func (d *Dispatcher) restart(ctx context.Context, b ledger.Batch) (bool, error) 
 			return false, nil
 		}
 	}
-	return d.starter.Restart(ctx, b)
+	ok, err := d.starter.Restart(ctx, b)
+	d.reached(err)
+	return ok, err
 }
 
 // driven reports whether this process started the batch a moment ago, or is at it.

@@ -118,16 +118,32 @@ func TestSeparateRoles(t *testing.T) {
 		t.Errorf("the endpoint says of a destination of another instance: %+v", got)
 	}
 
-	// A pause that one instance sets holds another one, until a third ends it.
+	// A pause that one instance sets holds another one, until a third ends it. The
+	// other one sees it a moment later, and nothing tells when.
 	endpoint.run("destinations", "pause", "pg")
-	eventually(t, 30*time.Second, "the pause", func() bool { return remote.destinations()["pg"].Pause != nil })
-	_, before, _ := remote.counts("pg")
-	for i := range 10 { // one after the other: a delivery that nothing holds would be over
-		endpoint.accept(changeOf(fmt.Sprint("paused-", i)))
+	sent := 0
+	send := func() (waiting, delivered int64) { // one after the other: a delivery that nothing holds would be over
+		sent++
+		endpoint.accept(changeOf(fmt.Sprint("paused-", sent)))
 		endpoint.served("lite", "audit")
+		waiting, delivered, _ = remote.counts("pg")
+		return waiting, delivered
 	}
-	if waiting, delivered, _ := remote.counts("pg"); waiting != 10 || delivered != before {
-		t.Errorf("%d wait for a paused destination, and %d were delivered to it", waiting, delivered-before)
+	held := 0
+	_, before, _ := remote.counts("pg")
+	eventually(t, time.Minute, "the pause", func() bool {
+		_, delivered := send()
+		if held++; delivered != before {
+			held, before = 0, delivered
+		}
+		return held == 3
+	})
+	already, _, _ := remote.counts("pg")
+	for range 10 {
+		send()
+	}
+	if waiting, delivered, _ := remote.counts("pg"); waiting != already+10 || delivered != before {
+		t.Errorf("%d wait for a paused destination, want %d, and %d were delivered to it", waiting, already+10, delivered-before)
 	}
 	dispatcher.run("destinations", "resume", "pg")
 	endpoint.nothingDead(endpoint.drained())

@@ -100,8 +100,13 @@ func (r *Record) Merge(changes ...Change) bool {
 	// nil for a field that is new. Most changes repeat most values.
 	var before map[string]json.RawMessage
 	if r.Fields == nil {
-		r.Fields = make(map[string]Field)
+		size := 0
+		for _, c := range changes {
+			size = max(size, len(c.Fields))
+		}
+		r.Fields = make(map[string]Field, size)
 	}
+	next := r.Version + 1
 
 	for _, c := range changes {
 		if c.Operation == Delete {
@@ -129,13 +134,15 @@ func (r *Record) Merge(changes ...Change) bool {
 					before[name] = old
 				}
 			}
+			if wasNew {
+				f.Version = next
+			}
 			r.Fields[name] = Field{Value: value, Stamp: c.Stamp, Version: f.Version}
 		}
 	}
 
 	deleted := r.Deleted()
 	changed := wasNew && len(changes) > 0 || deleted != wasDeleted
-	next := r.Version + 1
 	compare := func(name string, f Field, old json.RawMessage) {
 		if old == nil || !bytes.Equal(old, r.visible(f, deleted)) {
 			f.Version = next
@@ -143,15 +150,17 @@ func (r *Record) Merge(changes ...Change) bool {
 			changed = true
 		}
 	}
-	if wasNew || deleted != wasDeleted || r.Tombstone != oldTombstone {
+	switch {
+	case wasNew: // nothing was told before, and all fields have the version
+	case deleted != wasDeleted || r.Tombstone != oldTombstone:
 		for name, f := range r.Fields {
 			old, noted := before[name]
-			if !noted && !wasNew {
+			if !noted {
 				old = visible(f, wasDeleted, oldTombstone)
 			}
 			compare(name, f, old)
 		}
-	} else {
+	default:
 		for name, old := range before {
 			compare(name, r.Fields[name], old)
 		}

@@ -110,11 +110,14 @@ func (s *scanner) named(fields map[string]Field) bool {
 // values gives each field its value, and those that no group names the stamp of
 // the rest. All that a group names must be there, and none twice.
 func (s *scanner) values(fields map[string]Field, rest Field) bool {
+	groups := len(fields) > 0
 	for n := 1; ; n++ {
 		name, ok := s.name()
-		f, known := fields[name]
-		if !known {
-			f = rest
+		f := rest
+		if groups { // else a name that is there twice is seen at the end
+			if got, known := fields[name]; known {
+				f = got
+			}
 		}
 		if !ok || f.Value != nil || !s.skip(":") {
 			return false

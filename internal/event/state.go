@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // The stored form of a record is JSON, so that it can be read with the
@@ -55,31 +56,28 @@ func unpackStamp(p *[3]int64) Stamp {
 // for every change, so it is written by hand: the values are JSON already.
 func (r *Record) EncodeState() ([]byte, error) {
 	size := 64
-	names := make([]string, 0, len(r.Fields))
+	entries := make([]entry, 0, len(r.Fields))
 	for name, f := range r.Fields {
-		names = append(names, name)
-		size += 2*len(name) + len(f.Value) + 8
+		entries = append(entries, entry{name, f})
+		size += len(name) + len(f.Value) + 4
 	}
-	slices.Sort(names)
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 
 	b := append(make([]byte, 0, size), '{')
 	b = appendStamp(b, "w", r.Written)
 	b = appendStamp(b, "t", r.Tombstone)
-	quoted := make([][]byte, len(names))
-	if len(names) > 0 {
-		b = append(b, `"g":[`...)
-		for i, name := range names {
-			var err error
-			if quoted[i], err = quote(name); err != nil {
+	if len(entries) > 0 {
+		var err error
+		if b, err = appendGroups(append(b, `"g":[`...), entries); err != nil {
+			return nil, err
+		}
+		b = append(b, `],"f":{`...)
+		for i := range entries {
+			if b, err = appendName(b, entries[i].name); err != nil {
 				return nil, err
 			}
-		}
-		b = r.appendGroups(b, names, quoted)
-		b = append(b, `],"f":{`...)
-		for i, name := range names {
-			b = append(b, quoted[i]...)
 			b = append(b, ':')
-			b = append(b, r.Fields[name].Value...)
+			b = append(b, entries[i].Value...)
 			b = append(b, ',')
 		}
 		b[len(b)-1] = '}'
@@ -89,6 +87,12 @@ func (r *Record) EncodeState() ([]byte, error) {
 		b = b[:len(b)-1]
 	}
 	return append(b, '}'), nil
+}
+
+// entry is a field with its name.
+type entry struct {
+	name string
+	Field
 }
 
 func appendStamp(b []byte, name string, s Stamp) []byte {
@@ -111,33 +115,40 @@ func appendInts(b []byte, values ...int64) []byte {
 	return b
 }
 
+type groupKey struct {
+	Stamp
+	version int64
+}
+
+func (e *entry) group() groupKey { return groupKey{e.Stamp, e.Version} }
+
 // appendGroups writes the largest group first, without its names, and then the
 // others in the order of their first names.
-func (r *Record) appendGroups(b []byte, names []string, quoted [][]byte) []byte {
-	type groupKey struct {
-		Stamp
-		version int64
+func appendGroups(b []byte, entries []entry) ([]byte, error) {
+	largest := entries[0].group()
+	begin := func(k groupKey) {
+		b = append(b, '[')
+		b = appendInts(b, k.At, k.Seq, k.Index, k.version)
 	}
+	if !slices.ContainsFunc(entries, func(e entry) bool { return e.group() != largest }) { // most records
+		begin(largest)
+		return append(b, ']'), nil
+	}
+
 	var order []groupKey
 	members := make(map[groupKey][]int, 4)
-	for i, name := range names {
-		f := r.Fields[name]
-		k := groupKey{f.Stamp, f.Version}
+	for i := range entries {
+		k := entries[i].group()
 		if members[k] == nil {
 			order = append(order, k)
-			members[k] = make([]int, 0, len(names)-i)
+			members[k] = make([]int, 0, len(entries)-i)
 		}
 		members[k] = append(members[k], i)
 	}
-	largest := order[0]
 	for _, k := range order {
 		if len(members[k]) > len(members[largest]) {
 			largest = k
 		}
-	}
-	begin := func(k groupKey) {
-		b = append(b, '[')
-		b = appendInts(b, k.At, k.Seq, k.Index, k.version)
 	}
 	begin(largest)
 	b = append(b, ']')
@@ -147,28 +158,32 @@ func (r *Record) appendGroups(b []byte, names []string, quoted [][]byte) []byte 
 		}
 		b = append(b, ',')
 		begin(k)
-		for j, at := range members[k] {
-			if j == 0 {
-				b = append(b, ',', '[')
-			} else {
-				b = append(b, ',')
+		separator := byte('[')
+		b = append(b, ',')
+		for _, at := range members[k] {
+			b = append(b, separator)
+			separator = ','
+			var err error
+			if b, err = appendName(b, entries[at].name); err != nil {
+				return nil, err
 			}
-			b = append(b, quoted[at]...)
 		}
 		b = append(b, ']', ']')
 	}
-	return b
+	return b, nil
 }
 
-func quote(name string) ([]byte, error) {
-	b := make([]byte, 0, len(name)+2)
+// appendName appends the name in quotes.
+func appendName(b []byte, name string) ([]byte, error) {
+	begin := len(b)
 	b = append(b, '"')
 	b = append(b, name...)
 	b = append(b, '"')
-	if isPlain(b) {
+	if isPlain(b[begin:]) {
 		return b, nil
 	}
-	return marshalRaw(name)
+	quoted, err := marshalRaw(name)
+	return append(b[:begin], quoted...), err
 }
 
 // DecodeState fills the record from its stored form; the caller sets key and

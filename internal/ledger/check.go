@@ -31,6 +31,7 @@ const (
 	CheckCounters   = "counters"          // what is counted agrees with the rows
 	CheckRecords    = "records"           // states of records can be read
 	CheckPauses     = "pauses"            // pauses have a known reason
+	CheckMappings   = "mappings"          // what mappings and routes remember can be read and is of something
 )
 
 // The advices that several checks share.

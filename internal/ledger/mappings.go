@@ -43,3 +43,9 @@ func JoinChildren(a, b map[string][]string) map[string][]string {
 	}
 	return out
 }
+
+// LongestParent is how long the platform id of a parent may be that is remembered
+// and so can wake who waits, in bytes. No record has a longer one, and an index
+// of PostgreSQL does not take much more; the field that names a parent may hold
+// anything.
+const LongestParent = 2000

@@ -32,9 +32,11 @@ func TestPanicOfAnActivityIsNotQuoted(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var logged bytes.Buffer
 				env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-				env.SetWorkerOptions(worker.Options{Interceptors: []interceptor.WorkerInterceptor{
-					&panicGuard{log: slog.New(slog.NewTextHandler(&logged, nil))},
-				}})
+				env.SetTestTimeout(time.Minute) // a busy machine is no deadlock
+				env.SetWorkerOptions(worker.Options{
+					DeadlockDetectionTimeout: time.Hour,
+					Interceptors:             []interceptor.WorkerInterceptor{&panicGuard{log: slog.New(slog.NewTextHandler(&logged, nil))}},
+				})
 				act := func(context.Context) error { tt.panics(); return nil }
 				env.RegisterActivityWithOptions(act, activity.RegisterOptions{Name: "Act"})
 				env.ExecuteWorkflow(func(ctx workflow.Context) error {

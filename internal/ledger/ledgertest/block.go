@@ -2,6 +2,8 @@ package ledgertest
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/event"
@@ -137,6 +139,28 @@ var blockTests = map[string]func(*kit){
 		got, err = k.Arrived(k.Context(), "never", keys)
 		k.must(err)
 		same(k, "at a destination that got nothing", got, nil)
+	},
+	"a parent with a name that no record can have hinders nobody": func(k *kit) {
+		// A foreign key may hold anything. This is more than an index takes, and
+		// cannot be made shorter by compressing it.
+		var name strings.Builder
+		for r := rand.New(rand.NewPCG(1, 2)); name.Len() < 16<<10; {
+			fmt.Fprintf(&name, "%x", r.Uint64())
+		}
+		b := k.batch(1)
+		k.apply(ledger.Application{Batch: b.ID, Final: true, Route: to("d"), Changes: []event.Change{
+			set("child", b.FirstSeq, 0, "1"), set("other", b.FirstSeq, 1, "1"),
+		}})
+		c := k.claimN("d", b.ID, 10, 2)
+		k.must(k.Settle(k.Context(), c.Token, []ledger.Outcome{
+			{DeliveryID: c.Items[0].ID, Result: ledger.OutcomeBlocked, RetryAt: k.clock.now().Add(time.Hour), Parents: []event.RecordKey{key(name.String())}},
+			{DeliveryID: c.Items[1].ID, Result: ledger.OutcomeDelivered, Version: 1},
+		}))
+		if n := k.pending(b.ID)["d"]; n != 1 {
+			k.Errorf("%d wait, want the child", n)
+		}
+		k.clock.advance(time.Hour)
+		same(k, "after the wait", recordIDs(k.claimN("d", b.ID, 10, 1)), []string{"child"})
 	},
 	"many wait for one parent": func(k *kit) {
 		var ids []string

@@ -11,8 +11,9 @@ import (
 
 // Fill puts something of everything into an empty ledger, for tests of its
 // checks: five events, of which 1 and 2 are in a batch that is done, 3 and 4 in
-// one that is open, and 5 in none; deliveries in every state, dead letters with
-// and without a delivery, a pause. Numbers count from 1.
+// one that is open, and 5 in none; deliveries in every state, one of which waits
+// for a parent, dead letters with and without a delivery, elements of lists, an
+// unrouted event, a pause. Numbers count from 1.
 func Fill(t testing.TB, l ledger.Ledger) {
 	t.Helper()
 	ctx := t.Context()
@@ -40,6 +41,7 @@ func Fill(t testing.TB, l ledger.Ledger) {
 			in.Appends = append(in.Appends, ledger.AppendWant{Want: ledger.Want{Destination: "log", Route: "r"}, Seq: e.Seq, Index: -1})
 		}
 		in.Unkeyed = []ledger.Unkeyed{{Want: ledger.Want{Destination: "d", Route: "r"}, Seq: b.FirstSeq, Index: 7, Model: "ITEMS", Reason: "no id"}}
+		in.Unrouted = []int64{b.LastSeq}
 		_, err = l.Apply(ctx, in)
 		must(err)
 	}
@@ -50,8 +52,18 @@ func Fill(t testing.TB, l ledger.Ledger) {
 		c, err := l.Claim(ctx, ledger.ClaimRequest{Destination: destination, Batch: 1, Limit: 2, Lease: time.Minute})
 		must(err)
 		second.DeliveryID = c.Items[1].ID
-		must(l.Settle(ctx, c.Token, []ledger.Outcome{{DeliveryID: c.Items[0].ID, Result: ledger.OutcomeDelivered, Version: 1}, second}))
+		first := ledger.Outcome{DeliveryID: c.Items[0].ID, Result: ledger.OutcomeDelivered, Version: 1}
+		if c.Items[0].Kind == ledger.DeliverRecord {
+			first.Children = map[string][]string{"lines": {"1", "2"}}
+		}
+		must(l.Settle(ctx, c.Token, []ledger.Outcome{first, second}))
 	}
+	c, err := l.Claim(ctx, ledger.ClaimRequest{Destination: "d", Batch: 2, Limit: 1, Lease: time.Minute})
+	must(err)
+	must(l.Settle(ctx, c.Token, []ledger.Outcome{{
+		DeliveryID: c.Items[0].ID, Result: ledger.OutcomeBlocked, RetryAt: time.Now().Add(time.Hour),
+		Parents: []event.RecordKey{{Source: "s", Model: "ITEMS", PlatformID: "9"}},
+	}}))
 	must(l.Pause(ctx, ledger.Pause{Destination: "d", Reason: ledger.PauseOperator}))
 	undone, err := l.Undone(ctx, 0, 10)
 	must(err)

@@ -44,7 +44,8 @@ type delivery struct {
 	batch, wanted, delivered int64
 	state                    string
 	attempts, suspect        int
-	due, firstFail           time.Time
+	due, firstFail, blocked  time.Time
+	parents                  map[string]bool // whom it waits for, or waited
 	letter                   bool
 	claim                    string
 	version                  int64 // as claimed
@@ -162,7 +163,13 @@ func (m *model) want(destination, record string, seq, batch, version int64) {
 		i = len(m.deliveries) - 1
 	}
 	d := m.deliveries[i]
-	d.batch, d.wanted, d.state, d.attempts, d.suspect, d.due, d.firstFail = batch, version, "waiting", 0, 0, time.Time{}, time.Time{}
+	d.batch, d.wanted, d.state = batch, version, "waiting"
+	d.anew()
+}
+
+// anew forgets how it fared.
+func (d *delivery) anew() {
+	d.attempts, d.suspect, d.due, d.firstFail, d.blocked = 0, 0, time.Time{}, time.Time{}, time.Time{}
 }
 
 // event delivers an event as it came.
@@ -218,14 +225,25 @@ func (m *model) settleSome() {
 			continue
 		}
 		o := ledger.Outcome{
-			DeliveryID: d.id, Result: ledger.OutcomeKind(rapid.IntRange(0, 3).Draw(m.rt, "outcome")),
+			DeliveryID: d.id, Result: ledger.OutcomeKind(rapid.IntRange(0, 4).Draw(m.rt, "outcome")),
 			Version: d.version, Lost: rapid.Bool().Draw(m.rt, "lost"),
 		}
 		if rapid.Bool().Draw(m.rt, "later") {
 			o.RetryAt = now.Add(time.Duration(rapid.IntRange(1, 40).Draw(m.rt, "delay")) * time.Second)
 		}
+		if o.Result == ledger.OutcomeBlocked && d.record != "" {
+			o.Parents = []event.RecordKey{key(m.prefix + rapid.SampledFrom([]string{"a", "b", "c", "f", "g", "h", "missing"}).Draw(m.rt, "parent"))}
+			o.Seen = rapid.Bool().Draw(m.rt, "seen")
+		}
 		outcomes = append(outcomes, o)
-		m.settleOne(d, o, now)
+	}
+	for _, blocked := range []bool{false, true} { // what is delivered comes first
+		for _, o := range outcomes {
+			if blocked == (o.Result == ledger.OutcomeBlocked) {
+				i := slices.IndexFunc(m.deliveries, func(d *delivery) bool { return d.id == o.DeliveryID })
+				m.settleOne(m.deliveries[i], o, now)
+			}
+		}
 	}
 	m.ok(m.Settle(m.Context(), m.claims[token].claim.Token, outcomes))
 	for _, d := range m.deliveries {
@@ -243,11 +261,12 @@ func (m *model) settleOne(d *delivery, o ledger.Outcome, now time.Time) {
 		if d.wanted <= d.version {
 			d.state = "delivered"
 		}
-		d.attempts, d.suspect, d.due, d.firstFail = 0, 0, time.Time{}, time.Time{}
+		d.anew()
 		m.closeLetter(d)
+		m.wake(d)
 	case ledger.OutcomeRetry:
 		d.attempts++
-		d.due = o.RetryAt
+		d.due, d.blocked = o.RetryAt, time.Time{}
 		if d.firstFail.IsZero() {
 			d.firstFail = now
 		}
@@ -258,14 +277,49 @@ func (m *model) settleOne(d *delivery, o ledger.Outcome, now time.Time) {
 		}
 	case ledger.OutcomeWait:
 		d.due = o.RetryAt
+	case ledger.OutcomeBlocked:
+		m.block(d, o, now)
 	case ledger.OutcomeDead:
 		if d.wanted > d.version {
-			d.attempts, d.suspect, d.due, d.firstFail = 0, 0, time.Time{}, time.Time{}
+			d.anew()
 			return
 		}
 		m.closeLetter(d)
 		d.state, d.letter = "dead", true
 		m.letters[d.destination]++
+	}
+}
+
+func (m *model) block(d *delivery, o ledger.Outcome, now time.Time) {
+	d.due, d.suspect = o.RetryAt, 0
+	if d.blocked.IsZero() {
+		d.blocked = now
+	}
+	for _, p := range o.Parents {
+		if d.parents == nil {
+			d.parents = map[string]bool{}
+		}
+		d.parents[p.PlatformID] = true
+		if !o.Seen && slices.ContainsFunc(m.deliveries, func(x *delivery) bool {
+			return x.destination == d.destination && x.record == p.PlatformID && x.delivered > 0
+		}) {
+			d.due = time.Time{}
+		}
+	}
+}
+
+// wake makes those due that wait for what was delivered.
+func (m *model) wake(parent *delivery) {
+	if parent.record == "" {
+		return
+	}
+	for _, d := range m.deliveries {
+		if d.destination == parent.destination && d.parents[parent.record] {
+			delete(d.parents, parent.record)
+			if !d.blocked.IsZero() {
+				d.due = time.Time{}
+			}
+		}
 	}
 }
 
@@ -304,7 +358,8 @@ func (m *model) retry() {
 	m.batches = append(m.batches, batch)
 	for _, d := range m.deliveries {
 		if d.destination == dest && d.letter {
-			d.batch, d.state, d.attempts, d.suspect, d.due, d.firstFail = batch, "waiting", 0, 0, time.Time{}, time.Time{}
+			d.batch, d.state = batch, "waiting"
+			d.anew()
 			m.closeLetter(d)
 		}
 	}

@@ -88,7 +88,7 @@ func (m *model) take(d *delivery, item ledger.Delivery, token string) {
 		}
 	}
 	if d.id != 0 && d.id != item.ID || item.Batch != d.batch || item.Wanted != d.wanted || item.Delivered != d.delivered && d.record != "" ||
-		item.Attempts != d.attempts || item.Suspect != d.suspect || !item.FirstFail.Equal(d.firstFail) {
+		item.Attempts != d.attempts || item.Suspect != d.suspect || !item.FirstFail.Equal(d.firstFail) || !item.Blocked.Equal(d.blocked) {
 		m.rt.Fatalf("claimed %+v, want %+v", item, *d)
 	}
 	d.id, d.claim, d.version = item.ID, token, version

@@ -44,26 +44,37 @@ func (s *settlement) block(o ledger.Outcome, d *settling) {
 	p := &g.parents
 	for _, k := range o.Parents {
 		k = stored(k)
+		if len(k.PlatformID) > ledger.LongestParent {
+			continue
+		}
 		p.destination, p.delivery = append(p.destination, d.destination), append(p.delivery, d.id)
 		p.scope, p.platform, p.seen = append(p.scope, s.scopes[scope(k)]), append(p.platform, k.PlatformID), append(p.seen, o.Seen)
 	}
 }
 
-// wake makes those ready that wait for what was just delivered.
+// wake makes those ready that wait for what was just delivered. What somebody
+// else has locked is stepped over, so that no two settlements wait for each
+// other: it is becoming ready, or it is being settled, and if it is blocked once
+// more, [Ledger.lookAgain] waits for this transaction. Its row stays.
 func (s *settlement) wake(b *pgx.Batch) {
 	if !s.waits {
 		return
 	}
-	const woken = ` FROM parents p JOIN records r ON r.scope = p.scope AND r.platform_id = p.platform_id
-		JOIN deliveries d ON d.record_id = r.id AND d.destination = p.destination WHERE d.id = ANY($1)`
-	b.Queue(`UPDATE deliveries SET due = NULL WHERE state = 0 AND due IS NOT NULL AND blocked IS NOT NULL
-		AND id IN (SELECT p.delivery_id`+woken+`)`, s.deliver.ids)
-	b.Queue(`DELETE FROM parents WHERE (destination, scope, platform_id) IN (SELECT p.destination, p.scope, p.platform_id`+woken+`)`, s.deliver.ids)
+	b.Queue(`WITH waiting AS MATERIALIZED (
+			SELECT p.* FROM deliveries d JOIN records r ON r.id = d.record_id
+			JOIN parents p ON p.destination = d.destination AND p.scope = r.scope AND p.platform_id = r.platform_id
+			WHERE d.id = ANY($1)
+		), held AS MATERIALIZED (
+			SELECT id FROM deliveries WHERE id IN (SELECT delivery_id FROM waiting) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+		), woken AS (
+			UPDATE deliveries d SET due = CASE WHEN d.blocked IS NULL THEN d.due END FROM held WHERE d.id = held.id
+		)
+		DELETE FROM parents p USING waiting w JOIN held ON held.id = w.delivery_id
+		WHERE (p.destination, p.scope, p.platform_id, p.delivery_id) = (w.destination, w.scope, w.platform_id, w.delivery_id)`, s.deliver.ids)
 }
 
-// bookBlocked comes last: a parent may have been delivered since somebody looked,
-// or in this settlement. Its delivery is locked before it is looked at, so that
-// one that is being booked elsewhere is either seen here or sees who waits.
+// bookBlocked writes down who waits for whom. Only who holds a delivery's lock
+// writes or deletes its rows in parents.
 func (s *settlement) bookBlocked(b *pgx.Batch) {
 	g := &s.blocked
 	if len(g.ids) == 0 {
@@ -73,16 +84,53 @@ func (s *settlement) bookBlocked(b *pgx.Batch) {
 			error_kind = g.error_kind, code = g.code, message = g.message
 		FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[]) AS g(id, due, error_kind, code, message)
 		WHERE d.id = g.id`, g.ids, g.due, g.errorKind, g.code, g.message, s.now.Add(-s.paused))
-	p := &g.parents
-	if len(p.delivery) == 0 {
-		return
+	if p := &g.parents; len(p.delivery) > 0 {
+		b.Queue(`INSERT INTO parents (destination, scope, platform_id, delivery_id)
+			SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING`,
+			p.destination, p.scope, p.platform, p.delivery)
 	}
-	const of = ` FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bool[]) AS g(destination, delivery, scope, platform_id, seen)`
-	const there = of + ` JOIN records r ON r.scope = g.scope AND r.platform_id = g.platform_id
-		JOIN deliveries d ON d.record_id = r.id AND d.destination = g.destination`
-	args := []any{p.destination, p.delivery, p.scope, p.platform, p.seen}
-	b.Queue(`SELECT 1`+there+` ORDER BY d.id FOR SHARE OF d`, args...)
-	b.Queue(`UPDATE deliveries SET due = NULL WHERE id IN (SELECT g.delivery`+there+` WHERE NOT g.seen AND d.delivered > 0)`, args...)
-	b.Queue(`INSERT INTO parents (destination, scope, platform_id, delivery_id) SELECT g.destination, g.scope, g.platform_id, g.delivery`+of+`
-		ON CONFLICT DO NOTHING`, args...)
+}
+
+// lookAgain makes those ready whose parents were delivered since somebody looked,
+// or in the same settlement. That they wait is committed: a parent that is booked
+// later finds them, and one that is being booked is waited for, as its lock is
+// taken before it looks who waits. A process that dies before this leaves them to
+// their moment.
+func (l *Ledger) lookAgain(ctx context.Context, g *blocking) error {
+	var destinations, deliveries, scopes []int64
+	var platforms []string
+	p := &g.parents
+	for i, seen := range p.seen {
+		if !seen {
+			destinations, deliveries = append(destinations, p.destination[i]), append(deliveries, p.delivery[i])
+			scopes, platforms = append(scopes, p.scope[i]), append(platforms, p.platform[i])
+		}
+	}
+	if len(deliveries) == 0 {
+		return nil
+	}
+	var ready []int64
+	b := new(pgx.Batch)
+	b.Queue(`SELECT g.delivery, d.delivered FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) AS g(destination, delivery, scope, platform_id)
+		JOIN records r ON r.scope = g.scope AND r.platform_id = g.platform_id
+		JOIN deliveries d ON d.record_id = r.id AND d.destination = g.destination
+		ORDER BY d.id FOR KEY SHARE OF d`, destinations, deliveries, scopes, platforms).Query(func(rows pgx.Rows) error {
+		var id, version int64
+		_, err := pgx.ForEachRow(rows, []any{&id, &version}, func() error {
+			if version > 0 {
+				ready = append(ready, id)
+			}
+			return nil
+		})
+		return err
+	})
+	if err := l.read(ctx, b); err != nil || len(ready) == 0 {
+		return err
+	}
+	return l.write(ctx, func(ctx context.Context, t *tx) error {
+		b := t.batch()
+		b.Queue(`UPDATE deliveries SET due = NULL WHERE id IN (SELECT id FROM deliveries
+			WHERE id = ANY($1) AND state = 0 AND due IS NOT NULL AND blocked IS NOT NULL ORDER BY id FOR UPDATE)`, ready)
+		return t.commit(ctx, b)
+	})
 }

@@ -55,7 +55,7 @@ func (c *Checker) Check(ctx context.Context, report func(ledger.Finding)) error 
 				return err
 			}
 		}
-		return readRecords(ctx, tx, report)
+		return errors.Join(readRecords(ctx, tx, report), readElements(ctx, tx, report))
 	})
 	return explain(err, "check")
 }
@@ -113,5 +113,29 @@ func readRecords(ctx context.Context, tx pgx.Tx, report func(ledger.Finding)) er
 		return nil
 	})
 	more(report, ledger.CheckRecords, bad, ledger.AdviceRestore)
+	return err
+}
+
+// readElements reads what is remembered of the elements of lists.
+func readElements(ctx context.Context, tx pgx.Tx, report func(ledger.Finding)) error {
+	rows, err := tx.Query(ctx, `SELECT id, children FROM deliveries WHERE children IS NOT NULL`)
+	if err != nil {
+		return err
+	}
+	var id int64
+	var children *string
+	bad := 0
+	_, err = pgx.ForEachRow(rows, []any{&id, &children}, func() error {
+		if _, err := decodeChildren(children); err == nil {
+			return nil
+		}
+		if bad++; bad <= shown {
+			report(ledger.Finding{
+				Check: ledger.CheckMappings, Object: fmt.Sprintf("delivery %d", id), Problem: "its elements cannot be read", Advice: ledger.AdviceRestore,
+			})
+		}
+		return nil
+	})
+	more(report, ledger.CheckMappings, bad, ledger.AdviceRestore)
 	return err
 }

@@ -75,6 +75,14 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		"a state that is no JSON":        {`UPDATE records SET state = '{' WHERE id = 1`, ledger.CheckRecords, "record 1: its state cannot be read"},
 		"a record that is not deleted":   {`UPDATE records SET deleted = true WHERE id = 1`, ledger.CheckRecords, "record 1: its state says deleted false, its row true"},
 		"a pause for no reason":          {`UPDATE pauses SET reason = 'mood'`, ledger.CheckPauses, "pause of d: its reason is mood"},
+		"a wait of nothing":              {`UPDATE parents SET delivery_id = 99`, ledger.CheckMappings, "delivery 99: it is to wait for a parent, and it is gone"},
+		"a wait of an event":             {`UPDATE parents SET delivery_id = (SELECT min(id) FROM deliveries WHERE event_seq = 3)`, ledger.CheckMappings, ": it is to wait for a parent, and it is of no record"},
+		"a wait somewhere else":          {`UPDATE parents SET destination = destination + 1`, ledger.CheckMappings, ": it is to wait for a parent at another destination"},
+		"a wait for nothing":             {`UPDATE parents SET scope = 99`, ledger.CheckMappings, ": the scope 99 of its parent is gone"},
+		"delivered, and waiting":         {`UPDATE deliveries SET blocked = since WHERE record_id = 1`, ledger.CheckMappings, ": it was delivered, and waits for a parent"},
+		"elements of an event":           {`UPDATE deliveries SET children = '{}' WHERE event_seq = 3`, ledger.CheckMappings, ": it remembers elements of lists, and it is of no record"},
+		"elements that are none":         {`UPDATE deliveries SET children = '[1' WHERE record_id = 1`, ledger.CheckMappings, ": its elements cannot be read"},
+		"an unrouted event that is gone": {`UPDATE unrouted SET event_seq = 77 WHERE event_seq = 2`, ledger.CheckMappings, "event 77: no route takes it, and it is gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := eventful(t)

@@ -216,6 +216,10 @@ func (c *claiming) take(ctx context.Context) error {
 	if err := c.l.read(ctx, b); err != nil {
 		return err
 	}
+	if len(c.ids) == 0 { // others were quicker; nobody settles it
+		c.l.claims.remove(c.out.Token.ID)
+		return nil
+	}
 	c.l.claims.add(c.out.Token.ID, c.ids)
 	return nil
 }

@@ -40,7 +40,7 @@ func fill(t *testing.T, l ledger.Ledger) {
 	for n := range 4 {
 		b, _, err := l.ClaimBatch(ctx, 6)
 		must(err)
-		in := ledger.Application{Batch: b.ID, Changes: changes(b.Events), Route: toD, Final: n != 3, Revision: "r1"}
+		in := ledger.Application{Batch: b.ID, Changes: changes(b.Events), Route: toD, Final: n != 3, Revision: "r1", Unrouted: []int64{b.LastSeq}}
 		if n == 1 {
 			for _, e := range b.Events {
 				in.Appends = append(in.Appends, ledger.AppendWant{Want: ledger.Want{Destination: "log", Route: "l"}, Seq: e.Seq, Index: -1})
@@ -55,11 +55,16 @@ func fill(t *testing.T, l ledger.Ledger) {
 		must(err)
 		var outcomes []ledger.Outcome
 		for i, d := range c.Items {
-			o := ledger.Outcome{DeliveryID: d.ID, Result: ledger.OutcomeKind(i % 4), Code: "C", Message: "why", ErrorKind: "k"}
+			o := ledger.Outcome{DeliveryID: d.ID, Result: ledger.OutcomeKind(i % 5), Code: "C", Message: "why", ErrorKind: "k"}
 			if o.Result != ledger.OutcomeDelivered {
 				o.RetryAt = time.Now().Add(-time.Second)
 			} else if d.Record != nil {
-				o.Version = d.Record.Version
+				o.Version, o.Children = d.Record.Version, map[string][]string{"lines": {"1", "ü\x00"}}
+			}
+			if o.Result == ledger.OutcomeBlocked && d.Record != nil {
+				parent := d.Record.Key
+				parent.PlatformID = "missing"
+				o.Parents = []event.RecordKey{parent}
 			}
 			outcomes = append(outcomes, o)
 		}
@@ -90,6 +95,8 @@ func describe(t *testing.T, l ledger.Ledger) string {
 	}
 	events, err := l.ListEvents(ctx, ledger.EventFilter{Limit: 1000})
 	show("events", events, err)
+	unrouted, err := l.ListEvents(ctx, ledger.EventFilter{Limit: 1000, Unrouted: true})
+	show("unrouted", unrouted, err)
 	for _, e := range events {
 		d, err := l.EventByID(ctx, e.Source, e.ID)
 		show("event", d, err)
@@ -136,7 +143,7 @@ func TestCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts["events"] != 30 || counts["batches"] != 5 || counts["dead_letters"] < 2 {
+	if counts["events"] != 30 || counts["batches"] != 5 || counts["dead_letters"] < 2 || counts["parents"] != 1 || counts["unrouted"] != 4 {
 		t.Errorf("copied %v", counts)
 	}
 	l := open(t, opts)

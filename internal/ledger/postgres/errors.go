@@ -21,6 +21,7 @@ const (
 	stateReadOnly        = "25006"
 	stateNoRight         = "42501"
 	stateLockTimeout     = "55P03"
+	stateStoodStill      = "25P03" // idle_in_transaction_session_timeout: the session is gone
 	stateNoDatabase      = "3D000"
 	stateWrongPassword   = "28P01"
 	stateNoAccess        = "28000"
@@ -76,8 +77,9 @@ func unopened(err error, operation string) error {
 // isLost reports whether there is, or was in the end, no connection.
 func isLost(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// Connection exceptions, and a server that starts or stops.
-		return len(e.Code) == 5 && (e.Code[:2] == "08" || e.Code[:3] == "57P")
+		// Connection exceptions, a server that starts or stops, and a session that
+		// the server has ended.
+		return len(e.Code) == 5 && (e.Code[:2] == "08" || e.Code[:3] == "57P" || e.Code == stateStoodStill)
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true

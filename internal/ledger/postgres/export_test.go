@@ -6,6 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+var IsLost = isLost
+
 // Setting is one of the server's settings as the ledger's connections have it.
 func Setting(ctx context.Context, url, name string) (out string, err error) {
 	c, err := poolConfig(Options{URL: url}.filled())
@@ -18,4 +20,11 @@ func Setting(ctx context.Context, url, name string) (out string, err error) {
 	}
 	defer conn.Close(ctx)
 	return out, conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&out)
+}
+
+// Remembered is how many claims are held to be under way.
+func (l *Ledger) Remembered() int {
+	l.claims.mu.Lock()
+	defer l.claims.mu.Unlock()
+	return len(l.claims.ids)
 }

@@ -440,3 +440,37 @@ func TestTheWindowHoldsOverInstances(t *testing.T) {
 		}
 	}
 }
+
+// A claim that others were quicker than is settled by nobody: it must not be
+// remembered.
+func TestClaimThatCameTooLateIsForgotten(t *testing.T) {
+	url := pgtest.URL(t)
+	l := open(t, postgres.Options{URL: url})
+	if _, err := l.Append(t.Context(), event.Event{Source: "rootfi", ID: "1", Body: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := l.ClaimBatch(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Apply(t.Context(), ledger.Application{Batch: b.ID, Changes: changes(b.Events), Route: toD, Final: true}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(t.Context())
+	for _, sql := range []string{"BEGIN", "SELECT 1 FROM sluice.deliveries FOR UPDATE"} { // as one that claims
+		if _, err := other.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := l.Claim(t.Context(), ledger.ClaimRequest{Destination: "d", Limit: 10, Lease: time.Minute})
+	if err != nil || len(c.Items) != 0 {
+		t.Fatal(c.Items, err)
+	}
+	if n := l.Remembered(); n != 0 {
+		t.Errorf("%d claims are remembered", n)
+	}
+}

@@ -78,6 +78,9 @@ func TestAnOlderProgramMeetsANewerSchema(t *testing.T) {
 			UPDATE ledger_schema SET version = %[1]d, compatible_from = %[2]d`, version, version-1))
 	}
 	known := int(query[int64](t, url, `SELECT version FROM ledger_schema`))
+	if from := int(query[int64](t, url, `SELECT compatible_from FROM ledger_schema`)); from != known-1 {
+		t.Errorf("version %d can be used from version %d on, want the one before", known, from)
+	}
 	upgrade(known + 1)
 	use(running, "while it runs")
 	use(open(t, postgres.Options{URL: url}), "started afterwards")
@@ -224,6 +227,28 @@ func TestSessionsThatStandStillEnd(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%s is %q, %v, want %q", setting, got, err, want)
 		}
+	}
+}
+
+// Whoever stood still for so long has lost the connection, which is no fault of
+// what it was about to say.
+func TestAnEndedSessionIsALostConnection(t *testing.T) {
+	c, err := pgx.Connect(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	for _, sql := range []string{"SET idle_in_transaction_session_timeout = '1ms'", "BEGIN"} {
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for still := time.Millisecond; err == nil; still *= 2 {
+		time.Sleep(still)
+		_, err = c.Exec(t.Context(), "SELECT 1")
+	}
+	if !postgres.IsLost(err) {
+		t.Errorf("%v is not taken for a lost connection", err)
 	}
 }
 

@@ -85,4 +85,18 @@ var rules = []rule{
 	{ledger.CheckPauses, `SELECT 'pause of ' || destination, 'its reason is ' || reason
 		FROM pauses WHERE reason NOT IN ('operator', 'throttled', 'misconfigured') OR destination = ''`,
 		"end it with sluice destinations resume"},
+
+	// A row of parents may be left of what has gone on.
+	{ledger.CheckMappings, `SELECT 'delivery ' || p.delivery_id, CASE WHEN d.id IS NULL THEN 'it is to wait for a parent, and it is gone'
+			WHEN d.record_id IS NULL THEN 'it is to wait for a parent, and it is of no record'
+			WHEN d.destination <> p.destination THEN 'it is to wait for a parent at another destination'
+			ELSE 'the scope ' || p.scope || ' of its parent is gone' END
+		FROM parents p LEFT JOIN deliveries d ON d.id = p.delivery_id
+		WHERE d.id IS NULL OR d.record_id IS NULL OR d.destination <> p.destination
+			OR NOT EXISTS (SELECT 1 FROM scopes c WHERE c.id = p.scope)`, ledger.AdviceReport},
+	{ledger.CheckMappings, `SELECT 'delivery ' || id, 'it was delivered, and waits for a parent' FROM deliveries WHERE state = 1 AND blocked IS NOT NULL`, ledger.AdviceReport},
+	{ledger.CheckMappings, `SELECT 'delivery ' || id, 'it remembers elements of lists, and it is of no record' FROM deliveries
+		WHERE children IS NOT NULL AND record_id IS NULL`, ledger.AdviceReport},
+	{ledger.CheckMappings, `SELECT 'event ' || u.event_seq, 'no route takes it, and it is gone' FROM unrouted u
+		WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = u.event_seq)`, ledger.AdviceRestore},
 }

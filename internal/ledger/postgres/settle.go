@@ -44,7 +44,7 @@ func (l *Ledger) settle(ctx context.Context, token ledger.ClaimToken, ids []int6
 	if len(s.own) > 0 {
 		l.claims.answered(token.Destination, s.suspects, lost)
 	}
-	return nil
+	return l.lookAgain(ctx, &s.blocked)
 }
 
 // settlement is one run of Settle.
@@ -60,7 +60,7 @@ type settlement struct {
 	at       moments
 	tally    tally
 
-	waits   bool                      // something waits for a parent, at any destination
+	waits   bool                      // something waits for a parent at the destination
 	scopes  map[event.RecordKey]int64 // of parents
 	deliver struct {
 		ids, versions []int64
@@ -146,7 +146,8 @@ func (s *settlement) read(b *pgx.Batch) {
 	})
 	one(b, func(r pgx.Row) error { return r.Scan(&s.now, &s.paused, &s.letters, &s.waits) }, `SELECT `+dbNow("$1")+`,
 			coalesce((SELECT paused FROM clocks WHERE destination = $2), interval '0'),
-			EXISTS (SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id = ANY($3)), EXISTS (SELECT 1 FROM parents)`,
+			EXISTS (SELECT 1 FROM dead_letters WHERE state = 'open' AND delivery_id = ANY($3)),
+			EXISTS (SELECT 1 FROM parents p JOIN names n ON n.id = p.destination WHERE n.name = $2)`,
 		s.l.clock(), text(s.token.Destination), s.ids)
 }
 

@@ -25,8 +25,10 @@ func TestOneInstanceLeads(t *testing.T) {
 		}
 		return ok
 	}
-	if !lead(a, "sweep", time.Hour) || !lead(a, "sweep", time.Hour) {
-		t.Error("the first instance does not lead")
+	for range 2 {
+		if !lead(a, "sweep", time.Hour) {
+			t.Error("the first instance does not lead")
+		}
 	}
 	if lead(b, "sweep", time.Hour) {
 		t.Error("two instances lead")

@@ -16,7 +16,7 @@ const schemaVersion = newest + 1
 const laterMigration = `-- +goose Up
 ALTER TABLE batches ADD COLUMN upgradetest text NOT NULL DEFAULT 'later';
 CREATE INDEX upgradetest ON deliveries (delivered_at);
-UPDATE ledger_schema SET version = version + 1;
+UPDATE ledger_schema SET version = version + 1, compatible_from = version;
 `
 
 func migrationFiles() (fs.FS, error) {

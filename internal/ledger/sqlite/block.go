@@ -20,25 +20,29 @@ func (s *settlement) block(o ledger.Outcome) error {
 		return err
 	}
 	for _, key := range o.Parents {
+		if len(key.PlatformID) > ledger.LongestParent {
+			continue
+		}
 		scope, err := s.l.ids.scope(s.conn, key)
 		if err != nil {
 			return err
 		}
-		there := false
-		if !o.Seen {
-			if there, err = s.conn.one(ctx, `SELECT 1 FROM records r JOIN deliveries d ON d.record_id = r.id AND d.destination = ?
-				WHERE r.scope = ? AND r.platform_id = ? AND d.delivered > 0`, func(row) {}, to, scope, key.PlatformID); err != nil {
-				return err
-			}
+		if _, err := s.conn.exec(`INSERT INTO parents (destination, scope, platform_id, delivery_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			to, scope, key.PlatformID, o.DeliveryID); err != nil {
+			return err
 		}
-		if there {
-			_, err = s.conn.exec(`UPDATE deliveries SET due = 0 WHERE id = ?`, o.DeliveryID)
-		} else {
-			_, err = s.conn.exec(`INSERT INTO parents (destination, scope, platform_id, delivery_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-				to, scope, key.PlatformID, o.DeliveryID)
+		if o.Seen {
+			continue
 		}
+		there, err := s.conn.one(ctx, `SELECT 1 FROM records r JOIN deliveries d ON d.record_id = r.id AND d.destination = ?
+			WHERE r.scope = ? AND r.platform_id = ? AND d.delivered > 0`, func(row) {}, to, scope, key.PlatformID)
 		if err != nil {
 			return err
+		}
+		if there {
+			if _, err := s.conn.exec(`UPDATE deliveries SET due = 0 WHERE id = ?`, o.DeliveryID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

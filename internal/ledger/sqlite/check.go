@@ -105,7 +105,10 @@ func (c *Checker) Check(ctx context.Context, report func(ledger.Finding)) error 
 		}
 		more(report, r.check, n, r.advice)
 	}
-	return explain(c.records(ctx, report), "check %s", ledger.CheckRecords)
+	if err := c.records(ctx, report); err != nil {
+		return explain(err, "check %s", ledger.CheckRecords)
+	}
+	return explain(c.elements(ctx, report), "check %s", ledger.CheckMappings)
 }
 
 func more(report func(ledger.Finding), check string, n int, advice string) {
@@ -155,5 +158,23 @@ func (c *Checker) records(ctx context.Context, report func(ledger.Finding)) erro
 		return nil
 	})
 	more(report, ledger.CheckRecords, bad, ledger.AdviceRestore)
+	return err
+}
+
+// elements reads what is remembered of the elements of lists.
+func (c *Checker) elements(ctx context.Context, report func(ledger.Finding)) error {
+	bad := 0
+	err := c.conn.query(ctx, `SELECT id, children FROM s.deliveries WHERE children IS NOT NULL`, func(r row) error {
+		if _, err := decodeChildren(r, 1); err == nil {
+			return nil
+		}
+		if bad++; bad <= shown {
+			report(ledger.Finding{
+				Check: ledger.CheckMappings, Object: fmt.Sprintf("delivery %d", r.int(0)), Problem: "its elements cannot be read", Advice: ledger.AdviceRestore,
+			})
+		}
+		return nil
+	})
+	more(report, ledger.CheckMappings, bad, ledger.AdviceRestore)
 	return err
 }

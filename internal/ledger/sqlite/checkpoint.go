@@ -25,7 +25,7 @@ func (f *file) checkpoints(c *conn, log *slog.Logger) {
 		case <-f.done:
 			return
 		}
-		if err := f.checkpoint(c); err != nil {
+		if err := f.checkpoint(c); err != nil && !errors.Is(err, errClosed) { // close moves what is left
 			log.Warn("move the write-ahead log into the ledger", "file", f.path, "err", err)
 		}
 		t := time.NewTimer(checkpointPause)

@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -60,4 +62,36 @@ func TestLogStaysShortUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkFiles(t, dir)
+}
+
+// Whoever stops Sluice must not read that its ledger is in trouble.
+func TestCloseWhileTheLogIsMovedIsNoProblem(t *testing.T) {
+	var logged bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&logged, nil))
+	for range 10 {
+		l, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), Logger: log}.CheckpointAt(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for sender := range 4 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					if _, err := l.Append(t.Context(), event.Event{Source: "s", ID: fmt.Sprintf("%d-%d", sender, i)}); err != nil {
+						return // closed
+					}
+				}
+			})
+		}
+		if _, err := l.Append(t.Context(), event.Event{Source: "s", ID: "first"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+	}
+	if logged.Len() > 0 {
+		t.Errorf("logged %s", &logged)
+	}
 }

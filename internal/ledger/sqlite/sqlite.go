@@ -86,6 +86,7 @@ func Open(ctx context.Context, o Options) (l *Ledger, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	keepMemory()
 	o.frames = cmp.Or(o.frames, checkpointFrames)
 	l = &Ledger{window: o.DedupWindow, log: o.Logger, now: o.Now, signal: make(chan struct{}, 1)}
 	dir := filepath.Join(o.Dir, "ledger")

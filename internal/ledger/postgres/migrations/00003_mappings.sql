@@ -8,18 +8,21 @@ ALTER TABLE deliveries ADD COLUMN children text;
 ALTER TABLE deliveries ADD COLUMN blocked timestamptz;
 
 -- Who waits for which record at which destination. A row may be left behind when
--- the one that waits was given up; the parent's delivery removes it.
+-- the one that waits has gone on; the parent's next delivery removes it.
 CREATE TABLE parents (
     destination bigint NOT NULL, -- names
     scope       bigint NOT NULL,
     platform_id text NOT NULL,
     delivery_id bigint NOT NULL,
     PRIMARY KEY (destination, scope, platform_id, delivery_id)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
 -- Events that no route takes.
 CREATE TABLE unrouted (
     event_seq bigint PRIMARY KEY
 );
 
-UPDATE ledger_schema SET version = 3;
+-- The version before reads no configuration that uses any of this. Where only
+-- some instances have one that does, what waits for a parent may wait for its
+-- moment.
+UPDATE ledger_schema SET version = 3, compatible_from = 2;

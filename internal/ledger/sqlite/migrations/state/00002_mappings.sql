@@ -5,7 +5,7 @@ ALTER TABLE deliveries ADD COLUMN children TEXT;
 ALTER TABLE deliveries ADD COLUMN blocked INTEGER;
 
 -- Who waits for which record at which destination. A row may be left behind when
--- the one that waits was given up; the parent's delivery removes it.
+-- the one that waits has gone on; the parent's next delivery removes it.
 CREATE TABLE parents (
     destination INTEGER NOT NULL, -- names
     scope       INTEGER NOT NULL,
