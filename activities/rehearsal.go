@@ -326,7 +326,7 @@ func (r *Rehearsal) show(ctx context.Context, e *Explained, item ledger.Delivery
 		return err
 	}
 	if missing != "" {
-		e.Outputs = append(e.Outputs, Rehearsed{Destination: item.Destination, Route: item.Route, Problem: "waits until it is there: " + missing})
+		e.Outputs = append(e.Outputs, Rehearsed{Destination: item.Destination, Route: item.Route, Problem: "waits until the destination has " + missing})
 		parts, _, err := r.a.build(ctx, r.settings, []ledger.Delivery{item})
 		if err != nil {
 			return err

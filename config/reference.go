@@ -1,5 +1,7 @@
 package config
 
+//go:generate go test -count=1 -run ^TestGeneratedFilesAreCurrent$ . -update
+
 import (
 	"bytes"
 	"reflect"
@@ -86,7 +88,7 @@ func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(s)
 }
 
-const referenceIntro = `<!-- Made from the types in config/ by "go test ./config -update". Do not edit. -->
+const referenceIntro = `<!-- Made from the types in config/ by "make generate". Do not edit. -->
 
 # Configuration
 

@@ -84,6 +84,7 @@ func newEventsCommand(f *shared) *cobra.Command {
 				[]any{"sync", e.SyncID, e.Status},
 				[]any{"received", when(e.ReceivedAt)},
 				[]any{"state", e.State, batchOf(e)},
+				[]any{"revision", e.Revision},
 			)
 			if len(e.Deliveries) > 0 {
 				fmt.Fprintln(w, "\ndeliveries of its batch:")

@@ -43,8 +43,9 @@ func newRoutesExplain(f *shared) *cobra.Command {
 				return err
 			}
 			in := rehearsal.Input{Source: source}
+			var treated string
 			if past != "" {
-				err = fromLedger(cmd.Context(), conf, on, past, &in)
+				treated, err = fromLedger(cmd.Context(), conf, on, past, &in)
 			} else {
 				in.Body, err = readBody(cmd.InOrStdin(), file)
 			}
@@ -60,7 +61,7 @@ func newRoutesExplain(f *shared) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("explain: %w", err)
 			}
-			out.Revision = conf.Revision
+			out.Revision, out.Treated = conf.Revision, treated
 			return f.show(cmd.OutOrStdout(), out, func(w io.Writer) { printExplanation(w, out) })
 		},
 	}
@@ -114,34 +115,35 @@ func readBody(stdin io.Reader, name string) ([]byte, error) {
 }
 
 // fromLedger asks the running server for an event and the records it speaks of.
-func fromLedger(ctx context.Context, conf *config.File, on *rehearsal.Rehearsal, id string, in *rehearsal.Input) error {
+// It returns the revision that the event was routed by.
+func fromLedger(ctx context.Context, conf *config.File, on *rehearsal.Rehearsal, id string, in *rehearsal.Input) (string, error) {
 	c, err := clientOf(conf)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if in.Source == "" {
 		if in.Source, err = on.Source(""); err != nil {
-			return err
+			return "", err
 		}
 	}
 	ev, err := c.Event(ctx, in.Source, id)
 	if err != nil {
-		return fmt.Errorf("event %s of %s: %w", id, in.Source, err)
+		return "", fmt.Errorf("event %s of %s: %w", id, in.Source, err)
 	}
 	if len(ev.Body) == 0 || string(ev.Body) == "null" {
-		return fmt.Errorf("event %s of %s: its body is not kept any more (ledger.retention)", id, in.Source)
+		return "", fmt.Errorf("event %s of %s: its body is not kept any more (ledger.retention)", id, in.Source)
 	}
 	in.Body, in.Known = ev.Body, true
 	keys, err := on.Keys(in.Source, in.Body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, key := range keys {
 		if err := addState(ctx, c, key, in); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	return ev.Revision, nil
 }
 
 func addState(ctx context.Context, c *admin.Client, key event.RecordKey, in *rehearsal.Input) error {
@@ -162,12 +164,16 @@ func addState(ctx context.Context, c *admin.Client, key event.RecordKey, in *reh
 }
 
 func printExplanation(w io.Writer, e *rehearsal.Explanation) {
+	treated := ""
+	if e.Treated != "" {
+		treated = "the event was treated by " + e.Treated
+	}
 	facts(w,
 		[]any{"event", e.EventID, "source " + e.Source},
 		[]any{"kind", e.Kind, e.Format},
 		[]any{"company", e.CompanyID},
 		[]any{"data", e.Model, e.Operation},
-		[]any{"revision", e.Revision},
+		[]any{"revision", e.Revision, treated},
 	)
 	for _, u := range e.Unkeyed {
 		fmt.Fprintf(w, "\nan element names no record and becomes a dead letter: %s\n", u)

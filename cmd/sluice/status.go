@@ -22,15 +22,27 @@ func newStatusCommand(f *shared) *cobra.Command {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), s, func(w io.Writer) {
-				fmt.Fprintf(w, "webhooks     %s\n", s.Links.Endpoint)
-				fmt.Fprintf(w, "temporal     %s, namespace %s\n", s.Links.Temporal, s.Links.Namespace)
-				fmt.Fprintf(w, "temporal UI  %s\n", s.Links.TemporalUI)
-				fmt.Fprintf(w, "data         %s\n", s.Links.DataDir)
-				fmt.Fprintf(w, "config       %s, revision %s, loaded %s\n", s.Config.Path, s.Config.Revision, when(s.Config.LoadedAt))
-				if r := s.Config.Refused; r != nil {
-					fmt.Fprintf(w, "refused      %s: %s\n", when(r.At), oneLine(r.Problem))
+				// An instance with the role endpoint alone has no connection, and one
+				// without it no address for webhooks.
+				temporal := "not connected"
+				if s.Links.Temporal != "" {
+					temporal = s.Links.Temporal + ", namespace " + s.Links.Namespace
 				}
-				fmt.Fprintf(w, "backlog      %d events, %d batches\n\n", s.Backlog.Events, s.Backlog.Batches)
+				refused := ""
+				if r := s.Config.Refused; r != nil {
+					refused = when(r.At) + ": " + r.Problem
+				}
+				facts(w,
+					[]any{"version", s.Links.Version},
+					[]any{"webhooks", s.Links.Endpoint},
+					[]any{"temporal", temporal},
+					[]any{"temporal UI", s.Links.TemporalUI},
+					[]any{"data", s.Links.DataDir},
+					[]any{"config", s.Config.Path, "revision " + s.Config.Revision, "loaded " + when(s.Config.LoadedAt)},
+					[]any{"refused", refused},
+					[]any{"backlog", fmt.Sprintf("%d events", s.Backlog.Events), fmt.Sprintf("%d batches", s.Backlog.Batches)},
+				)
+				fmt.Fprintln(w)
 				table(w, "MODEL CHANGES CHANGED UNCHANGED", func(row func(...any)) {
 					for _, m := range slices.Sorted(maps.Keys(s.Models)) {
 						row(m, s.Models[m].Changes, s.Models[m].Changed, s.Models[m].Unchanged)

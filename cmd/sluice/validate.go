@@ -42,7 +42,7 @@ func newValidateCommand(f *shared) *cobra.Command {
 				if problems.Err() == nil {
 					c := file.Config
 					fmt.Fprintf(w, "%s: ok (%s, %s, %s)\n", f.configPath,
-						count(len(c.Sources), "source"), count(len(c.Destinations), "destination"), count(len(c.Routes), "route"))
+						count(len(c.Sources), "source"), count(len(c.Destinations), "destination"), count(len(c.Flat()), "route"))
 				}
 			})
 			if err == nil && problems.Err() != nil {

@@ -1,5 +1,7 @@
 package expr
 
+//go:generate go test -count=1 -run ^TestReferenceIsCurrent$ . -update
+
 import (
 	"bytes"
 	"slices"
@@ -25,7 +27,7 @@ func Reference() []byte {
 	return b.Bytes()
 }
 
-const referenceIntro = `<!-- Made from the functions in config/expr by "go test ./config/expr -update". Do not edit. -->
+const referenceIntro = `<!-- Made from the functions in config/expr by "make generate". Do not edit. -->
 
 # Functions of expressions
 

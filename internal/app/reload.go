@@ -64,7 +64,7 @@ func (a *App) reload(ctx context.Context, read func() (*config.File, error)) adm
 	a.refused.Store(nil)
 	if out.Applied {
 		a.log.Info("configuration taken over", "revision", out.Revision,
-			"added", out.Added, "changed", out.Changed, "removed", out.Removed)
+			"destinations_added", out.Added, "destinations_changed", out.Changed, "destinations_removed", out.Removed)
 	}
 	return out
 }

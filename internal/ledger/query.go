@@ -79,6 +79,9 @@ type EventDetail struct {
 	Batch      int64
 	Applied    bool
 	BatchFirst int64 // first event of the batch
+	// Revision is of the configuration that merged and routed the batch, the last
+	// one if a reload came in between; empty until then.
+	Revision string
 	// Deliveries counts, by destination, what the event's batch booked.
 	Deliveries []DeliveryCount
 }

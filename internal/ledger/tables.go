@@ -50,7 +50,7 @@ var Tables = []Table{
 		{"operation", Text}, {"sync_id", Text}, {"job_id", Text}, {"status", Text}, {"sync_type", Text}, {"records", Number}, {"body", Bytes},
 	}},
 	{"batches", []Column{{"id", Number}, {"first_seq", Number}, {"last_seq", Number}, {"created_at", Moment}, {"done", Truth}}},
-	{"progress", []Column{{"id", Number}, {"applied", Truth}, {"counted_seq", Number}, {"counted_index", Number}}},
+	{"progress", []Column{{"id", Number}, {"applied", Truth}, {"counted_seq", Number}, {"counted_index", Number}, {"revision", Number}}},
 	{"names", []Column{{"id", Number}, {"name", Text}}},
 	{"scopes", []Column{{"id", Number}, {"source", Text}, {"company_id", Text}, {"integration", Text}, {"model", Text}}},
 	{"records", []Column{

@@ -12,6 +12,7 @@ import (
 // Explanation is the whole way of one event through the configuration.
 type Explanation struct {
 	Revision  string          `json:"revision"`
+	Treated   string          `json:"treated_by,omitempty"` // revision that a past event was really routed by
 	EventID   string          `json:"event_id"`
 	Source    string          `json:"source"`
 	Kind      event.Kind      `json:"kind"`

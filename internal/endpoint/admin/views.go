@@ -30,6 +30,8 @@ type Event struct {
 	ReceivedAt  time.Time       `json:"received_at"`
 	State       string          `json:"state"` // accepted, dispatched or applied
 	Batch       int64           `json:"batch,omitempty"`
+	// Revision is of the configuration that merged and routed it; only on a single event.
+	Revision string `json:"revision,omitempty"`
 	// Deliveries counts what the event's batch booked; only on a single event.
 	Deliveries []ledger.DeliveryCount `json:"deliveries,omitempty"`
 	Body       json.RawMessage        `json:"body,omitempty"` // only on a single event
@@ -88,7 +90,7 @@ func (a *api) showEvent(r *http.Request, p httprouter.Params) (any, error) {
 		return nil, err
 	}
 	out := eventOf(&got.Event, got.Batch, got.Applied)
-	out.Deliveries, out.Body = got.Deliveries, got.Body
+	out.Revision, out.Deliveries, out.Body = got.Revision, got.Deliveries, got.Body
 	return out, nil
 }
 

@@ -50,7 +50,7 @@ var queryTests = map[string]func(*kit){
 		b := k.batch(2)
 		second := b.Events[1]
 		k.apply(ledger.Application{
-			Batch: b.ID, Final: true, Route: to("d"),
+			Batch: b.ID, Final: true, Route: to("d"), Revision: "today",
 			Changes: []event.Change{set("a", b.FirstSeq, 0, "1"), set("b", b.FirstSeq, 1, "1"), set("c", b.LastSeq, 0, "1")},
 			Appends: []ledger.AppendWant{{Want: ledger.Want{Destination: "log"}, Seq: b.LastSeq, Index: -1}},
 		})
@@ -58,7 +58,7 @@ var queryTests = map[string]func(*kit){
 		k.settle(k.claimN("d", b.ID, 1, 1), rejected)
 		got, err := k.EventByID(k.Context(), second.Source, second.ID)
 		k.must(err)
-		if got.Seq != second.Seq || len(got.Body) == 0 || got.Batch != b.ID || got.BatchFirst != b.FirstSeq || !got.Applied {
+		if got.Seq != second.Seq || len(got.Body) == 0 || got.Batch != b.ID || got.BatchFirst != b.FirstSeq || !got.Applied || got.Revision != "today" {
 			k.Errorf("event %+v", got)
 		}
 		same(k, "deliveries", got.Deliveries, []ledger.DeliveryCount{
@@ -71,7 +71,7 @@ var queryTests = map[string]func(*kit){
 		k.append(fresh)
 		got, err = k.EventByID(k.Context(), fresh.Source, fresh.ID)
 		k.must(err)
-		if got.Batch != 0 || got.Applied || len(got.Deliveries) != 0 {
+		if got.Batch != 0 || got.Applied || got.Revision != "" || len(got.Deliveries) != 0 {
 			k.Errorf("event without batch: %+v", got)
 		}
 	},

@@ -311,8 +311,8 @@ func (a *application) finish(b *pgx.Batch) {
 	if !a.Final && counted == a.counted {
 		return
 	}
-	b.Queue(`UPDATE batches SET applied = applied OR $2, counted_seq = $3, counted_index = $4 WHERE id = $1`,
-		a.Batch, a.Final, counted.Seq, counted.Index)
+	b.Queue(`UPDATE batches SET applied = applied OR $2, counted_seq = $3, counted_index = $4, revision = $5 WHERE id = $1`,
+		a.Batch, a.Final, counted.Seq, counted.Index, a.revision())
 }
 
 func unkeyedSeqs(in []ledger.Unkeyed) []int64 {

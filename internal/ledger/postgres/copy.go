@@ -42,7 +42,7 @@ func Copy(ctx context.Context, o Options, from ledger.Exporter) (map[string]int6
 		if err := mustBeEmpty(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE progress (id bigint, applied boolean, counted_seq bigint, counted_index bigint) ON COMMIT DROP`); err != nil {
+		if _, err := tx.Exec(ctx, `CREATE TEMPORARY TABLE progress (id bigint, applied boolean, counted_seq bigint, counted_index bigint, revision bigint) ON COMMIT DROP`); err != nil {
 			return err
 		}
 		for _, t := range ledger.Tables {
@@ -201,7 +201,7 @@ func complete(ctx context.Context, tx pgx.Tx, from ledger.Exporter) error {
 	b.Queue(`UPDATE batches b SET seqs = coalesce((SELECT array_agg(e.seq ORDER BY e.seq) FROM events e
 		WHERE e.seq BETWEEN b.first_seq AND b.last_seq), '{}') WHERE b.first_seq > 0`)
 	b.Queue(`UPDATE batches SET applied = true WHERE first_seq = 0`)
-	b.Queue(`UPDATE batches b SET applied = p.applied OR b.first_seq = 0, counted_seq = p.counted_seq, counted_index = p.counted_index
+	b.Queue(`UPDATE batches b SET applied = p.applied OR b.first_seq = 0, counted_seq = p.counted_seq, counted_index = p.counted_index, revision = p.revision
 		FROM progress p WHERE p.id = b.id`)
 	b.Queue(`INSERT INTO arrivals (n, seqs) SELECT count(*), array_agg(seq ORDER BY seq) FROM (
 			SELECT seq, (row_number() OVER (ORDER BY seq) - 1) / 500 AS part FROM events WHERE seq > $1

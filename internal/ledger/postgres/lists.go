@@ -12,7 +12,7 @@ import (
 
 // holder finds the batch that holds event e. Batches of several dispatchers
 // overlap a little: the first whose range ends behind the event need not be it.
-const holder = `LEFT JOIN LATERAL (SELECT b.id, b.applied, b.first_seq FROM batches b
+const holder = `LEFT JOIN LATERAL (SELECT b.id, b.applied, b.first_seq, b.revision FROM batches b
 	WHERE b.last_seq >= e.seq AND b.first_seq <= e.seq AND e.seq = ANY(b.seqs) ORDER BY b.last_seq LIMIT 1) b ON true`
 
 // ListEvents implements [ledger.Reader].
@@ -52,9 +52,9 @@ func (l *Ledger) EventByID(ctx context.Context, source, id string) (ledger.Event
 	var found []ledger.EventDetail
 	b := new(pgx.Batch)
 	query(b, &found, func(r pgx.CollectableRow) (e ledger.EventDetail, err error) {
-		return e, scanEvent(r, &e.Event, &e.Body, &e.Batch, &e.Applied, &e.BatchFirst)
-	}, `SELECT `+eventColumns+`, e.body, coalesce(b.id, 0), coalesce(b.applied, false), coalesce(b.first_seq, 0)
-		FROM events e `+holder+` WHERE e.source = $1 AND e.event_id = $2`, text(source), text(id))
+		return e, scanEvent(r, &e.Event, &e.Body, &e.Batch, &e.Applied, &e.BatchFirst, &e.Revision)
+	}, `SELECT `+eventColumns+`, e.body, coalesce(b.id, 0), coalesce(b.applied, false), coalesce(b.first_seq, 0), coalesce(n.name, '')
+		FROM events e `+holder+` LEFT JOIN names n ON n.id = b.revision WHERE e.source = $1 AND e.event_id = $2`, text(source), text(id))
 	err := l.read(ctx, b)
 	if err == nil && len(found) == 0 {
 		err = errNotFound

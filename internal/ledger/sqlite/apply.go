@@ -280,10 +280,10 @@ func (a *application) finish() error {
 	if !a.Final && counted == a.counted {
 		return nil
 	}
-	_, err := a.conn.exec(`INSERT INTO batches (id, applied, counted_seq, counted_index) VALUES (?, ?, ?, ?)
+	_, err := a.conn.exec(`INSERT INTO batches (id, applied, counted_seq, counted_index, revision) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET applied = max(applied, excluded.applied),
-			counted_seq = excluded.counted_seq, counted_index = excluded.counted_index`,
-		a.Batch, a.Final, counted.Seq, counted.Index)
+			counted_seq = excluded.counted_seq, counted_index = excluded.counted_index, revision = excluded.revision`,
+		a.Batch, a.Final, counted.Seq, counted.Index, a.revision)
 	return err
 }
 

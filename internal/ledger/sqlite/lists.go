@@ -101,6 +101,10 @@ func (l *Ledger) EventByID(ctx context.Context, source, id string) (ledger.Event
 			if out.Applied, err = isApplied(ctx, c, &b); err != nil {
 				return err
 			}
+			if _, err = c.one(ctx, `SELECT n.name FROM batches b JOIN names n ON n.id = b.revision WHERE b.id = ?`,
+				func(r row) { out.Revision = r.text(0) }, b.ID); err != nil {
+				return err
+			}
 			out.Deliveries, err = readCounts(ctx, c, `SELECT d.name, m.name, b.waiting, b.delivered, b.dead FROM batch_counts b
 				JOIN names d ON d.id = b.destination JOIN names m ON m.id = b.model
 				WHERE b.batch = ? AND b.waiting + b.delivered + b.dead > 0 ORDER BY d.name, m.name`, b.ID)

@@ -1,4 +1,7 @@
 -- +goose Up
+-- Of the configuration that applied the batch last (names); 0: not known.
+ALTER TABLE batches ADD COLUMN revision bigint NOT NULL DEFAULT 0;
+
 -- Elements of a record's lists that the destination may have, by object (JSON).
 ALTER TABLE deliveries ADD COLUMN children text;
 -- Since when it waits for a parent, less the pauses until then (table clocks).

@@ -18,3 +18,6 @@ CREATE TABLE parents (
 CREATE TABLE unrouted (
     event_seq INTEGER PRIMARY KEY
 ) STRICT;
+
+-- Of the configuration that applied the batch last (names); 0: not known.
+ALTER TABLE batches ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
