@@ -28,6 +28,11 @@ func newServeCommand(f *shared) *cobra.Command {
 			"merges and delivers.",
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// From here on a SIGHUP does not end the process; one that comes before it
+			// is up counts as soon as it is.
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
 			file, problems, err := f.check(cmd.Context(), part)
 			if err != nil {
 				return err
@@ -46,7 +51,7 @@ func newServeCommand(f *shared) *cobra.Command {
 				File: file, Source: app.Source{Load: f.read, Again: f.loader().Again}, Watch: watch,
 				Logger: newLogger(file.Config.Log), Version: version, Part: part,
 			})
-			defer onHangup(cmd.Context(), a.HangUp)()
+			defer onHangup(cmd.Context(), hangups, a.HangUp)()
 			return a.Run(cmd.Context())
 		},
 	}
@@ -56,11 +61,9 @@ func newServeCommand(f *shared) *cobra.Command {
 	return cmd
 }
 
-// onHangup calls f for each SIGHUP until the returned function is called, which
+// onHangup calls f for each signal until the returned function is called, which
 // waits for the last call.
-func onHangup(ctx context.Context, f func(context.Context)) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
+func onHangup(ctx context.Context, signals <-chan os.Signal, f func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -75,7 +78,6 @@ func onHangup(ctx context.Context, f func(context.Context)) (stop func()) {
 		}
 	}()
 	return func() {
-		signal.Stop(signals)
 		cancel()
 		<-done
 	}

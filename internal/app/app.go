@@ -61,7 +61,9 @@ type App struct {
 	admin      *server
 	workers    atomic.Pointer[worker.Workers] // nil while there is no Temporal
 
-	reloading      sync.Mutex // held while a configuration is taken over
+	reloading      sync.Mutex    // held while a configuration is taken over
+	up             atomic.Bool   // between a start that succeeded and the stop
+	started        chan struct{} // closed when the start is over
 	refused        atomic.Pointer[admin.Refused]
 	reloads        reloadMetrics
 	gates          *activities.Gates
@@ -89,6 +91,7 @@ func New(o Options) *App {
 		metrics: prometheus.NewRegistry(),
 		gates:   new(activities.Gates),
 		fatal:   make(chan error, 1),
+		started: make(chan struct{}),
 	}
 	a.active.Store(&active{file: o.File, loaded: time.Now()})
 	a.reloads = newReloadMetrics(a.metrics, a.active.Load)
@@ -99,14 +102,21 @@ func (a *App) onStop(name string, stop func(ctx context.Context) error) {
 	a.teardown = append(a.teardown, step{name, stop})
 }
 
-// Start opens the ledger, starts the plugins and accepts webhooks, as far as they
+// Start, once, opens the ledger, starts the plugins and accepts webhooks, as far as they
 // are this instance's part. What it started is stopped again if it fails.
-func (a *App) Start(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-		}
-	}()
+func (a *App) Start(ctx context.Context) error {
+	a.reloading.Lock() // what is to be reloaded meanwhile waits until all of it is there
+	err := a.start(ctx)
+	a.up.Store(err == nil)
+	close(a.started)
+	a.reloading.Unlock()
+	if err != nil {
+		err = errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return err
+}
+
+func (a *App) start(ctx context.Context) (err error) {
 	if err := a.part.Check(a.conf); err != nil {
 		return err
 	}
@@ -218,6 +228,7 @@ func (a *App) Run(ctx context.Context) error {
 // called more than once.
 func (a *App) Stop(ctx context.Context) error {
 	a.stopOnce.Do(func() {
+		a.up.Store(false)
 		// Twice: once for requests and deliveries under way, once for the parts.
 		ctx, cancel := context.WithTimeoutCause(ctx, 2*a.conf.Server.ShutdownTimeout, errors.New("server.shutdown_timeout is over"))
 		defer cancel()

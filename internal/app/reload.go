@@ -44,8 +44,14 @@ func (a *App) Reload(ctx context.Context) admin.Reload {
 	return a.reload(ctx, a.source.Load)
 }
 
-// HangUp is Reload for a signal: what it did is in the log.
+// HangUp is Reload for a signal: what it did is in the log. One that comes too
+// early counts when the start is over.
 func (a *App) HangUp(ctx context.Context) {
+	select {
+	case <-a.started:
+	case <-ctx.Done():
+		return
+	}
 	if out := a.Reload(ctx); out.Error == "" && !out.Applied {
 		a.log.Info("the configuration has not changed", "revision", out.Revision)
 	}
@@ -54,6 +60,9 @@ func (a *App) HangUp(ctx context.Context) {
 func (a *App) reload(ctx context.Context, read func() (*config.File, error)) admin.Reload {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
+	if !a.up.Load() { // says nothing about the configuration
+		return admin.Reload{Revision: a.active.Load().file.Revision, Error: "this process does not run yet, or is being stopped"}
+	}
 	out, err := a.takeOver(ctx, read)
 	out.Revision = a.active.Load().file.Revision
 	a.reloads.count(err)
@@ -119,7 +128,10 @@ func (a *App) takeOver(ctx context.Context, read func() (*config.File, error)) (
 	if err := next.replacePlugins(ctx); err != nil {
 		return out, err
 	}
-	next.swap(ctx)
+	// Past this point it is carried through, even if nobody waits for the answer.
+	swapCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.conf.Server.ShutdownTimeout)
+	defer cancel()
+	next.swap(swapCtx)
 	out.Applied, out.Added, out.Changed, out.Removed = true, next.added, next.changed, next.removed
 	return out, nil
 }
@@ -174,9 +186,18 @@ func (c *change) replacePlugins(ctx context.Context) error {
 	if err := c.close(ctx); err != nil {
 		return err
 	}
+	// What goes ends first: under another name it may come back, with the same files.
+	var wg sync.WaitGroup
+	for _, name := range c.removed {
+		wg.Go(func() {
+			if err := c.host.Remove(ctx, name); err != nil && !errors.Is(err, host.ErrUnknown) {
+				c.log.Warn("stop the plugin of a removed destination", "destination", name, "err", err)
+			}
+		})
+	}
+	wg.Wait()
 	touched := slices.Concat(c.added, c.changed)
 	problems := make([]error, len(touched))
-	var wg sync.WaitGroup
 	for i, name := range touched {
 		wg.Go(func() { problems[i] = c.startOrReplace(ctx, name) })
 	}
@@ -185,6 +206,7 @@ func (c *change) replacePlugins(ctx context.Context) error {
 		return nil
 	}
 	c.undo(context.WithoutCancel(ctx), touched)
+	c.undo(context.WithoutCancel(ctx), c.removed) // when nobody else has their files any more
 	var ds config.Diagnostics
 	for i, name := range touched {
 		if problems[i] != nil {
@@ -275,11 +297,6 @@ func (c *change) swap(ctx context.Context) {
 	c.webhookHandler.set(c.http.webhooks)
 	if w := c.workers.Load(); w != nil {
 		w.SetDestinations(c.queues())
-	}
-	for _, name := range c.removed {
-		if err := c.host.Remove(ctx, name); err != nil {
-			c.log.Warn("stop the plugin of a removed destination", "destination", name, "err", err)
-		}
 	}
 	if err := c.endPauses(ctx); err != nil {
 		c.log.Error("end pauses after a change of settings", "err", err)

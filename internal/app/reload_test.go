@@ -290,3 +290,57 @@ func TestWatchTakesOverAMountedDirectory(t *testing.T) {
 		t.Errorf("a mixture was seen:\n%s", s.log)
 	}
 }
+
+// A destination under another name has the files of the one that goes.
+func TestReloadRenamesADestination(t *testing.T) {
+	s := newSite(t)
+	base := head + `plugin_dirs: ["` + buildFile(t) + `"]` + "\n"
+	a := s.reloadable(base + fileTo("one") + route("all", "one"))
+	defer run(t, a)()
+	c := admin.NewClient(a.Admin().String(), "")
+	renamed := strings.Replace(fileTo("one"), "  one:", "  uno:", 1)
+	s.write(base + renamed + "  bad: {plugin: file, config: {path: /dev/null/x}}\n" + route("all", "uno, bad"))
+	out, err := c.Reload(t.Context())
+	if err != nil || out.Applied {
+		t.Fatalf("%+v, %v; want it refused", out, err)
+	}
+	s.post(a, "still to one")
+	s.until("one works again", func() bool { return s.destinations(a)["one"].Delivered == 1 })
+	s.write(base + renamed + route("all", "uno"))
+	if out, err = c.Reload(t.Context()); err != nil || !out.Applied {
+		t.Fatalf("%+v, %v\n%s", out, err, s.log)
+	}
+	s.post(a, "to uno")
+	s.until("uno works", func() bool { return s.destinations(a)["uno"].Delivered == 1 })
+	if strings.Contains(s.log.String(), "does not start yet") {
+		t.Errorf("the new name waited for the old one:\n%s", s.log)
+	}
+}
+
+// A signal that comes too early or too late breaks nothing.
+func TestReloadBeforeTheStartAndAfterTheStop(t *testing.T) {
+	s := newSite(t)
+	base := head + `plugin_dirs: ["` + buildFile(t) + `"]` + "\n"
+	a := s.reloadable(base + fileTo("one") + route("all", "one"))
+	s.write(base + fileTo("one", "two") + route("all", "one, two"))
+	if out := a.Reload(t.Context()); out.Applied || out.Error == "" {
+		t.Errorf("before the start: %+v", out)
+	}
+	signalled := make(chan struct{})
+	go func() {
+		defer close(signalled)
+		a.HangUp(t.Context())
+	}()
+	stop := run(t, a)
+	<-signalled
+	if _, ok := s.destinations(a)["two"]; !ok {
+		t.Error("a signal before the start was lost")
+	}
+	if ready, err := admin.NewClient(a.Admin().String(), "").Ready(t.Context()); err != nil || ready.Parts["config"] != "ok" {
+		t.Errorf("readiness %+v, %v", ready, err)
+	}
+	stop()
+	if out := a.Reload(t.Context()); out.Applied || out.Error == "" {
+		t.Errorf("after the stop: %+v", out)
+	}
+}
