@@ -294,12 +294,13 @@ func TestWatchTakesOverAMountedDirectory(t *testing.T) {
 // A destination under another name has the files of the one that goes.
 func TestReloadRenamesADestination(t *testing.T) {
 	s := newSite(t)
-	base := head + `plugin_dirs: ["` + buildFile(t) + `"]` + "\n"
+	webhook := filepath.Dir(hosttest.Build(t, "../../plugins/webhook", "webhook"))
+	base := head + `plugin_dirs: ["` + buildFile(t) + `", "` + webhook + `"]` + "\n"
 	a := s.reloadable(base + fileTo("one") + route("all", "one"))
 	defer run(t, a)()
 	c := admin.NewClient(a.Admin().String(), "")
 	renamed := strings.Replace(fileTo("one"), "  one:", "  uno:", 1)
-	s.write(base + renamed + "  bad: {plugin: file, config: {path: /dev/null/x}}\n" + route("all", "uno, bad"))
+	s.write(base + renamed + "  bad: {plugin: webhook, config: {url: \"ftp://example.com\"}}\n" + route("all", "uno, bad"))
 	out, err := c.Reload(t.Context())
 	if err != nil || out.Applied {
 		t.Fatalf("%+v, %v; want it refused", out, err)
