@@ -18,7 +18,6 @@ import (
 	"github.com/sluicehq/sluice/internal/demo"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/harness"
-	"github.com/sluicehq/sluice/internal/proc"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
@@ -55,16 +54,6 @@ func newServer(t *testing.T, o setup) *server {
 	s := &server{child: child{t: t, Child: &p.Child}, process: p, url: p.URL, admin: p.Admin, client: p.Client}
 	t.Cleanup(s.end)
 	return s
-}
-
-// freePort returns a loopback address that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	addresses, err := proc.FreePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addresses[0]
 }
 
 // up starts the server and waits until it accepts webhooks.
