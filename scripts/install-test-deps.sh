@@ -6,12 +6,12 @@ set -eu
 
 say() { printf 'test-deps: %s\n' "$*"; }
 
-# found PROGRAM [FILES...]: prints where the program is.
+# found PROGRAM [FILES...]: prints where the program, or one of the files, is.
 found() {
 	command -v "$1" && return
 	shift
 	for file in "$@"; do
-		if [ -x "$file" ]; then
+		if [ -e "$file" ]; then
 			echo "$file"
 			return
 		fi
@@ -45,6 +45,7 @@ want() {
 want postgresql initdb /usr/lib/postgresql/*/bin/initdb
 want chromium chromium chromium-browser /usr/bin/google-chrome
 want protobuf-compiler protoc
+want libprotobuf-dev google/protobuf/timestamp.proto /usr/include/google/protobuf/timestamp.proto # what protoc imports
 
 [ -n "$missing" ] || exit 0
 
