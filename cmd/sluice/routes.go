@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/internal/app"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/event"
+	"github.com/sluicehq/sluice/internal/payloads"
 	"github.com/sluicehq/sluice/internal/rehearsal"
 )
 
@@ -88,7 +89,7 @@ func (f *shared) rehearsal(stderr io.Writer) (*config.File, *rehearsal.Rehearsal
 	if err != nil {
 		return nil, nil, err
 	}
-	on, err := rehearsal.New(file.Config, app.Payloads())
+	on, err := rehearsal.New(file.Config, payloads.ByFormat())
 	return file, on, err
 }
 

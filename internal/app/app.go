@@ -23,6 +23,7 @@ import (
 	"github.com/sluicehq/sluice/internal/dispatch"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/ledger"
+	"github.com/sluicehq/sluice/internal/payloads"
 	"github.com/sluicehq/sluice/internal/worker"
 	"github.com/sluicehq/sluice/plugins/host"
 )
@@ -185,7 +186,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		pace, shared = a.shared.Pace, a.shared
 	}
 	a.activities = activities.New(activities.Options{
-		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: Payloads(), Passes: a.passes,
+		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads.ByFormat(), Passes: a.passes,
 		Settings: a.settings.Load, Paused: a.pauses.Paused, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 		Gates: a.gates,
 	})

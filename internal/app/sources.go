@@ -3,10 +3,8 @@ package app
 import (
 	"fmt"
 
-	"github.com/sluicehq/sluice/activities"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/endpoint"
-	"github.com/sluicehq/sluice/internal/event"
 	"github.com/sluicehq/sluice/internal/rootfi"
 )
 
@@ -43,20 +41,4 @@ func authenticator(e config.AuthEntry) (endpoint.Authenticator, error) {
 	default:
 		return nil, fmt.Errorf("an empty entry")
 	}
-}
-
-// Payloads names what takes events apart, by the family of their format.
-func Payloads() map[string]activities.Payloads {
-	return map[string]activities.Payloads{"rootfi": rootfiPayloads{}}
-}
-
-type rootfiPayloads struct{}
-
-func (rootfiPayloads) Changes(ev event.Event) ([]event.Change, []activities.Unkeyed, error) {
-	changes, unkeyed, err := rootfi.Changes(ev)
-	out := make([]activities.Unkeyed, len(unkeyed))
-	for i, u := range unkeyed {
-		out[i] = activities.Unkeyed(u)
-	}
-	return changes, out, err
 }

@@ -66,8 +66,9 @@ var allowed = map[string][]string{
 	"internal/app": {
 		"activities", "config", "config/mapping", "config/routing", "internal/dispatch", "internal/embedded", "internal/endpoint",
 		"internal/endpoint/admin", "internal/event", "internal/fault", "internal/ledger", "internal/ledger/sqlite", "internal/ledger/postgres",
-		"internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
+		"internal/payloads", "internal/rootfi", "internal/worker", "plugins/destination", "plugins/host", "workflows",
 	},
+	"internal/payloads": {"activities", "internal/event", "internal/rootfi"},
 	"internal/rehearsal": {
 		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
 	},
@@ -79,8 +80,8 @@ var allowed = map[string][]string{
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
-		"internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger", "internal/sandbox",
-		"plugins/destination", "plugins/host",
+		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
+		"internal/sandbox", "plugins/destination", "plugins/host",
 	},
 
 	// Packages of tests.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/internal/app"
+	"github.com/sluicehq/sluice/internal/payloads"
 	"github.com/sluicehq/sluice/internal/rehearsal"
 )
 
@@ -19,7 +19,7 @@ func load(t *testing.T, path string) *rehearsal.Rehearsal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := rehearsal.New(f.Config, app.Payloads())
+	r, err := rehearsal.New(f.Config, payloads.ByFormat())
 	if err != nil {
 		t.Fatal(err)
 	}
