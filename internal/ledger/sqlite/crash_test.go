@@ -46,12 +46,17 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		working := make(chan struct{})
 		go func() {
 			defer close(read)
+			begun := false
 			for r := bufio.NewReader(out); ; {
 				line, err := r.ReadString('\n')
 				if err != nil {
 					return // what is cut off was not acknowledged
 				}
-				if lines = append(lines, line); len(lines) == 1 {
+				lines = append(lines, line)
+				// Every other life lasts until something is settled, however slow
+				// the machine is.
+				if !begun && (round%2 == 0 || strings.HasPrefix(line, "settled")) {
+					begun = true
 					close(working)
 				}
 			}
@@ -79,7 +84,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		checkAfterCrash(t, dir, acked, settled)
 	}
-	if len(acked) < 100 || len(settled) < 10 {
+	if len(acked) < 100 || len(settled) < 6 {
 		t.Errorf("only %d events were acknowledged and %d records settled", len(acked), len(settled))
 	}
 	t.Logf("%d events acknowledged, %d records settled", len(acked), len(settled))
