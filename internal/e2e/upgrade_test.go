@@ -51,18 +51,16 @@ func TestRollingUpgrade(t *testing.T) {
 	show := perform(t, sb, target, sandbox.PhaseInitial, sandbox.PhaseIncremental)
 	reach(t, acknowledged, 20)
 	eventually(t, time.Minute, "open workflows", func() bool { return f.open() > 0 })
-	before := acknowledged.Load()
 	for _, s := range []*server{a, b} {
 		if show.isOver() {
 			t.Fatal("the load was over before the upgrade")
 		}
+		// It comes in bursts, and the state in which both versions run must see some of it.
+		reach(t, acknowledged, int(acknowledged.Load())+5)
 		s.stop()
 		s.Program = newer
 		s.ready()
 		f.current("harness-upgradetest")
-	}
-	if acknowledged.Load() == before {
-		t.Error("nothing was accepted during the upgrade")
 	}
 	a.served("witness")
 	b.run("destinations", "resume", "pg")
