@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // scanState reads what EncodeState writes, without the cost of a general
@@ -63,7 +64,8 @@ func (s *scanner) int(to *int64) bool {
 	return err == nil
 }
 
-// name reads a name without escapes.
+// name reads a name without escapes and in UTF-8: the general decoder makes other
+// names of the rest.
 func (s *scanner) name() (string, bool) {
 	if !s.skip(`"`) {
 		return "", false
@@ -74,7 +76,7 @@ func (s *scanner) name() (string, bool) {
 	}
 	name := s.text[s.at : s.at+n]
 	s.at += n + 1
-	return name, strings.IndexByte(name, '\\') < 0
+	return name, strings.IndexByte(name, '\\') < 0 && utf8.ValidString(name)
 }
 
 // group reads a group up to its version.

@@ -97,6 +97,7 @@ func FuzzScanState(f *testing.F) {
 		f.Add(b)
 	}
 	f.Add([]byte(`{"g":[[1,2,3,4,["a"]]],"f":{"a":"\\\"}}`))
+	f.Add([]byte("{\"g\":[[1,2,3,4]],\"f\":{\"a\xff\":1}}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var fast Record
 		if !fast.scanState(b) || !json.Valid(b) {
