@@ -45,7 +45,8 @@ var allowed = map[string][]string{
 	// Plugins see nothing of the server: they are examples for outsiders.
 	"plugins/destination":                 {},
 	"plugins/destination/destinationpb":   {},
-	"plugins/destination/destinationtest": {"plugins/destination"},
+	"plugins/destination/conformance":     {"plugins/destination"},
+	"plugins/destination/destinationtest": {"plugins/destination", "plugins/destination/conformance"},
 	"plugins/destination/serve":           {"plugins/destination", "plugins/internal/wire"},
 	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb"},
 	"plugins/internal/sqlcore":            {"plugins/destination"},
@@ -60,7 +61,8 @@ var allowed = map[string][]string{
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
-	"plugins/host/hosttest": {"plugins/host"},
+	"plugins/host/trial":    {"plugins/host"},
+	"plugins/host/hosttest": {"plugins/host", "plugins/host/trial"},
 
 	// The only place that knows all types.
 	"internal/app": {
@@ -72,7 +74,8 @@ var allowed = map[string][]string{
 	"internal/rehearsal": {
 		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
 	},
-	"internal/sandbox": {},
+	"internal/plugintest": {"plugins/destination", "plugins/destination/conformance", "plugins/host", "plugins/host/trial"},
+	"internal/sandbox":    {},
 	// Systems that destinations write to, for tests and trials.
 	"internal/fake/hubspot":    {},
 	"internal/fake/salesforce": {},
@@ -81,7 +84,7 @@ var allowed = map[string][]string{
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
-		"internal/sandbox", "plugins/destination", "plugins/host",
+		"internal/plugintest", "internal/sandbox", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},
 
 	// Packages of tests.
@@ -119,15 +122,15 @@ var foreign = map[string][]string{
 		"internal/bench", "internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire",
 		"plugins/destination/serve", "plugins/destination/destinationpb",
 	},
-	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
+	"gopkg.in/yaml":             {"internal/plugintest", "internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
 	"github.com/cockroachdb/":   {"config/expr"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
-	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
+	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "internal/plugintest", "plugins/sqlite"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "internal/plugintest", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {

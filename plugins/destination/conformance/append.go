@@ -1,8 +1,7 @@
-package destinationtest
+package conformance
 
 import (
 	"fmt"
-	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -25,7 +24,7 @@ func changes(list ...destination.Record) destination.Batch {
 }
 
 // Every change is a row, also the second of one record and one without fields.
-func appendChanges(t *testing.T, s *suite) {
+func appendChanges(t T, s *suite) {
 	d := s.start(t)
 	deliver(t, d, changes(
 		change(1, "a", "CREATE", `{"memo":"one","amount":0.10}`),
@@ -34,8 +33,9 @@ func appendChanges(t *testing.T, s *suite) {
 	))
 	deliver(t, d, changes(change(4, "a", "DELETE", `{}`)))
 	s.wantAppended(t, object, 4)
-	found := false
-	for _, r := range s.rows(t, object) {
+	rows, seen := s.rows(t, object)
+	found := !seen
+	for _, r := range rows {
 		found = found || r["memo"] == "one" && sameNumber("0.10", r["amount"])
 	}
 	if !found {
@@ -43,7 +43,7 @@ func appendChanges(t *testing.T, s *suite) {
 	}
 }
 
-func appendChangesAgain(t *testing.T, s *suite) {
+func appendChangesAgain(t T, s *suite) {
 	d := s.start(t)
 	batch := changes(change(1, "a", "CREATE", `{"memo":"one"}`), change(2, "a", "UPDATE", `{"memo":"one"}`))
 	for range 2 {
@@ -71,14 +71,14 @@ func events(list ...destination.Record) destination.Batch {
 	}
 }
 
-func appendEvents(t *testing.T, s *suite) {
+func appendEvents(t T, s *suite) {
 	d := s.start(t)
 	deliver(t, d, events(event(1, "sync_started"), event(2, "sync_completed")))
 	deliver(t, d, events(event(3, "connection_changed")))
 	s.wantAppended(t, "events", 3)
 }
 
-func appendEventsAgain(t *testing.T, s *suite) {
+func appendEventsAgain(t T, s *suite) {
 	d := s.start(t)
 	for range 2 {
 		deliver(t, d, events(event(1, "sync_started"), event(2, "sync_completed")))
@@ -86,9 +86,9 @@ func appendEventsAgain(t *testing.T, s *suite) {
 	s.wantAppended(t, "events", 2)
 }
 
-func (s *suite) wantAppended(t *testing.T, object string, n int) {
+func (s *suite) wantAppended(t T, object string, n int) {
 	t.Helper()
-	if rows := s.rows(t, object); len(rows) != n {
+	if rows, seen := s.rows(t, object); seen && len(rows) != n {
 		t.Fatalf("%d rows, want %d: %v", len(rows), n, rows)
 	}
 }

@@ -1,4 +1,4 @@
-package destinationtest
+package conformance
 
 import (
 	"encoding/json"

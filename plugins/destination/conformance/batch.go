@@ -1,11 +1,10 @@
-package destinationtest
+package conformance
 
 import (
 	"cmp"
 	"context"
 	"fmt"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
@@ -14,12 +13,36 @@ import (
 // patience is how long a cancelled Write may still take.
 const patience = time.Second
 
-func batchAtLimit(t *testing.T, s *suite) {
+func batchAtLimit(t T, s *suite) {
 	d := s.start(t)
-	n := cmp.Or(s.description.MaxBatchRecords, 1000)
+	n := s.limit()
 	deliver(t, d, numbered(n))
-	if living := s.living(t, object); len(living) != n {
-		t.Errorf("%d rows, want %d", len(living), n)
+	s.wantLiving(t, n)
+}
+
+// limit is the largest batch that Sluice sends.
+func (s *suite) limit() int { return cmp.Or(s.description.MaxBatchRecords, 1000) }
+
+// Sluice sends no more than announced, but a record must not be lost for it.
+func batchOverLimit(t T, s *suite) {
+	d := s.start(t)
+	batch := numbered(s.limit() + 1)
+	results := judge(t, d, batch)
+	delivered := 0
+	for i, r := range results {
+		switch r.Kind {
+		case destination.Delivered:
+			delivered++
+		case destination.Retry, destination.Throttled:
+		default:
+			t.Fatalf("record %d: %v %s %s, want delivered or retry", i+1, r.Kind, r.Code, r.Message)
+		}
+	}
+	s.wantLiving(t, delivered)
+	if delivered == len(results) {
+		s.note("all are delivered")
+	} else {
+		s.note("what is too much is put off")
 	}
 }
 
@@ -32,7 +55,7 @@ func numbered(n int) destination.Batch {
 }
 
 // Writers meet at a place that none of them has seen before.
-func concurrent(t *testing.T, s *suite) {
+func concurrent(t T, s *suite) {
 	d := s.start(t)
 	const writers, each = 4, 25
 	var wg sync.WaitGroup
@@ -65,15 +88,13 @@ func concurrent(t *testing.T, s *suite) {
 		})
 	}
 	wg.Wait()
-	if living := s.living(t, object); len(living) != writers*each {
-		t.Errorf("%d rows, want %d", len(living), writers*each)
-	}
+	s.wantLiving(t, writers*each)
 }
 
 // A cancelled Write returns soon, and leaves nothing that the next one minds.
-func cancelled(t *testing.T, s *suite) {
+func cancelled(t T, s *suite) {
 	d := s.start(t)
-	batch := numbered(cmp.Or(s.description.MaxBatchRecords, 1000))
+	batch := numbered(s.limit())
 	for name, pause := range map[string]time.Duration{"before": 0, "at once": time.Microsecond, "soon": 5 * time.Millisecond} {
 		ctx, cancel := context.WithCancel(t.Context())
 		if pause == 0 {
@@ -93,7 +114,5 @@ func cancelled(t *testing.T, s *suite) {
 		}
 	}
 	deliver(t, d, batch)
-	if living := s.living(t, object); len(living) != len(batch.Records) {
-		t.Errorf("%d rows after the repetition, want %d", len(living), len(batch.Records))
-	}
+	s.wantLiving(t, len(batch.Records))
 }
