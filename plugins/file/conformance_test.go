@@ -25,16 +25,17 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "the file system")
 	binary := hosttest.Build(t, ".", "file")
 	for _, state := range []string{"log", "current"} {
 		for _, format := range []string{"jsonl", "csv"} {
 			t.Run(state+" "+format, func(t *testing.T) {
 				t.Parallel()
-				destinationtest.Run(t, harness{format: format, state: state})
+				report.Run(t, harness{format: format, state: state})
 			})
 			t.Run(state+" "+format+" as a process", func(t *testing.T) {
 				t.Parallel()
-				destinationtest.Run(t, harness{format: format, state: state, binary: binary})
+				report.Run(t, harness{format: format, state: state, binary: binary})
 			})
 		}
 	}

@@ -26,15 +26,16 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "PostgreSQL, the real server")
 	binary := hosttest.Build(t, ".", "postgres")
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
+			report.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/sluicehq/sluice/plugins/destination/redact"
+
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +45,7 @@ type options struct {
 	guard       guard
 	proxy       *url.URL
 	maxResponse int64
-	redact      redactor
+	redact      redact.Secrets
 }
 
 // reserved headers are set by this plugin or by the HTTP client.
@@ -60,7 +62,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	}
 	o := options{
 		headers: http.Header{}, timeout: 15 * time.Second, batch: s.Batch, concurrency: 8, maxResponse: 128 << 10,
-		redact: newRedactor(s),
+		redact: secretsOf(s),
 	}
 	if o.url, err = parseURL("url", s.URL, "http", "https"); err != nil {
 		return options{}, err

@@ -14,6 +14,7 @@ func (s *suite) fault(t T, f Fault) bool {
 		s.notRun("the system behind it cannot be made to: " + string(f.Kind))
 		return false
 	}
+	t.Cleanup(func() { s.Fault(t, s.settings, Fault{Kind: FaultNone}) }) // the next case may share the system
 	return true
 }
 
