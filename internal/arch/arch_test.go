@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"plugins/destination":                       {},
 	"plugins/destination/destinationpb":         {},
 	"plugins/destination/conformance":           {"plugins/destination"},
+	"plugins/destination/conformance/documents": {"plugins/destination/conformance", "plugins/destination/conformance/httpfault"},
 	"plugins/destination/conformance/httpfault": {"plugins/destination/conformance"},
 	"plugins/destination/bisect":                {},
 	"plugins/destination/httpanswer":            {"plugins/destination"},
@@ -83,6 +84,7 @@ var allowed = map[string][]string{
 	},
 	"internal/plugintest": {"plugins/destination", "plugins/destination/conformance", "plugins/host", "plugins/host/trial"},
 	"internal/sandbox":    {},
+	"internal/scaffold":   {},
 	// Systems that destinations write to, for tests and trials.
 	"internal/fake/hubspot":    {},
 	"internal/fake/salesforce": {},
@@ -91,7 +93,7 @@ var allowed = map[string][]string{
 	"cmd/sluice": {
 		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
-		"internal/plugintest", "internal/sandbox", "plugins/destination", "plugins/destination/conformance", "plugins/host",
+		"internal/plugintest", "internal/sandbox", "internal/scaffold", "plugins/destination/conformance/documents", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},
 
 	// Packages of tests.
