@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -52,6 +53,20 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
+	s.URL = u.String()
+	return sqltest.Settings(t, s)
+}
 
 func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
 	var s settings
