@@ -76,7 +76,11 @@ func (t *targets) add(rt *Route, to, model string, m Mapping) {
 	for _, list := range slices.Sorted(maps.Keys(m.Expand)) {
 		c := m.Expand[list]
 		within := func(steps ...any) []any { return place(append([]any{"expand", list}, steps...)...) }
-		child := t.target(to, cmp.Or(c.Object, object+"_"+list), within("object"))
+		path := within("object")
+		if c.Object == "" {
+			path = within()
+		}
+		child := t.target(to, cmp.Or(c.Object, object+"_"+list), path)
 		child.names(c.Fields, c.Map, c.Constants, within)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func TestTargets(t *testing.T) {
 	f, err := Parse("sluice.yaml", []byte(`
-sources: {rootfi: {type: rootfi, auth: [none]}}
+sources: {rootfi: {type: rootfi, auth: none}}
 destinations:
   a: {plugin: file}
   b: {plugin: file}
@@ -30,7 +30,7 @@ routes:
         for: {b: {object: bills, map: {title: record.memo}}}
   - {name: pack, pack: rootfi/salesforce, models: [CONTACTS], to: [a], map: {Name: record.name}}
   - {name: syncs, events: [sync_completed], to: [a]}
-  - {name: all, to: [b]}
+  - {name: all, models: [BILLS], to: [a]}
 `), Resolver{})
 	if err != nil {
 		t.Fatal(err)
@@ -46,8 +46,8 @@ routes:
 		got = append(got, text)
 	}
 	want := []string{
-		"a Account:19 BillingCity:19", "a deals:13 id:14 memo:15 origin:11 stage:15", "a deals_line_items:17 position:17",
-		"b bills:18 id:14 memo:15 origin:11 stage:15 title:18", "b bills_line_items:17 position:17", "b tax_rates:7",
+		"a Account:21 BillingCity:21", "a bills:23", "a deals:15 id:16 memo:17 origin:12 stage:17", "a deals_line_items:19 position:19",
+		"b bills:20 id:16 memo:17 origin:12 stage:17 title:20", "b bills_line_items:19 position:19", "b tax_rates:7",
 	}
 	for _, w := range want {
 		if !slices.ContainsFunc(got, func(g string) bool { return g == w || strings.HasPrefix(g, w+" ") }) {
