@@ -50,7 +50,9 @@ var allowed = map[string][]string{
 	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb"},
 	"plugins/internal/sqlcore":            {"plugins/destination"},
 	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
-	"plugins/file":                        {"plugins/destination", "plugins/destination/serve"},
+	"plugins/internal/placeholder":        {"plugins/destination"},
+	"plugins/file":                        {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
+	"plugins/kafka":                       {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
 	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
@@ -130,8 +132,10 @@ var foreign = map[string][]string{
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
+	"github.com/twmb/":          {"plugins/kafka"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/file", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/kafka",
+		"plugins/postgres", "plugins/sqlite",
 	},
 }
 

@@ -132,7 +132,7 @@ func (d *files) group(b *destination.Batch, results []destination.Result) map[st
 func (d *files) appends(b *destination.Batch) bool { return b.Mode != destination.ModeRecords }
 
 func (d *files) name(b *destination.Batch, r *destination.Record) string {
-	name := d.options.layout.path(b.Object, r)
+	name := d.options.layout.Of(b.Object, r, nil)
 	if d.options.current && d.appends(b) {
 		return logPath(name)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination/serve"
+	"github.com/sluicehq/sluice/plugins/internal/placeholder"
 )
 
 // settings are what an operator writes under config.
@@ -30,7 +31,7 @@ type options struct {
 	csv     bool
 	current bool
 	soft    bool
-	layout  layout
+	layout  placeholder.Path
 	refresh time.Duration
 	window  int64
 	open    int
@@ -68,14 +69,14 @@ func parseSettings(raw json.RawMessage) (options, error) {
 			template = "{object}.csv"
 		}
 	}
-	if o.layout, err = parseLayout(template); err != nil {
-		return options{}, fmt.Errorf("setting %w", err)
+	if o.layout, err = placeholder.ParsePath(template); err != nil {
+		return options{}, fmt.Errorf("setting layout: %w", err)
 	}
 	if o.current {
-		if o.layout.uses("date", "hour") {
+		if o.layout.Uses("date", "hour") {
 			return options{}, errors.New("setting layout: state current has one file per object, so {date} and {hour} cannot be used")
 		}
-		if !o.layout.uses("object", "model") {
+		if !o.layout.Uses("object", "model") {
 			return options{}, errors.New("setting layout: state current needs {object} or {model} in the path, so that objects do not share a file")
 		}
 	}
