@@ -51,14 +51,23 @@ var allowed = map[string][]string{
 	"plugins/internal/sqlcore":            {"plugins/destination"},
 	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
 	"plugins/internal/placeholder":        {"plugins/destination"},
-	"plugins/file":                        {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
-	"plugins/kafka":                       {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
-	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
-	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
-	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
-	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
-	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
-	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
+	"plugins/internal/parquetfile":        {"plugins/destination"},
+	"plugins/internal/part":               {"plugins/destination", "plugins/internal/parquetfile"},
+	"plugins/file": {
+		"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part",
+		"plugins/internal/placeholder",
+	},
+	"plugins/s3": {
+		"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part",
+		"plugins/internal/placeholder",
+	},
+	"plugins/kafka":         {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
+	"plugins/webhook":       {"plugins/destination", "plugins/destination/serve"},
+	"plugins/hubspot":       {"plugins/destination", "plugins/destination/serve"},
+	"plugins/postgres":      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/sqlite":        {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/salesforce":    {"plugins/destination", "plugins/destination/serve"},
+	"examples/plugin-hello": {"plugins/destination", "plugins/destination/serve"},
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
@@ -78,6 +87,7 @@ var allowed = map[string][]string{
 	// Systems that destinations write to, for tests and trials.
 	"internal/fake/hubspot":    {},
 	"internal/fake/salesforce": {},
+	"internal/fake/s3":         {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
@@ -123,7 +133,7 @@ var foreign = map[string][]string{
 	},
 	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
-	"github.com/cockroachdb/":   {"config/expr"},
+	"github.com/cockroachdb/":   {"config/expr", "plugins/internal/parquetfile"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
@@ -133,9 +143,11 @@ var foreign = map[string][]string{
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/twmb/":          {"plugins/kafka"},
+	"github.com/minio/":         {"plugins/s3"},
+	"github.com/parquet-go/":    {"plugins/internal/parquetfile"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/file", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/kafka",
-		"plugins/postgres", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/file", "plugins/host", "plugins/internal/part", "plugins/internal/sqlcore/sqltest",
+		"plugins/kafka", "plugins/postgres", "plugins/s3", "plugins/sqlite",
 	},
 }
 
