@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/parquet-go/parquet-go"
 	fake "github.com/sluicehq/sluice/internal/fake/s3"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/internal/parquetfile/parquettest"
 )
 
 const (
@@ -126,7 +126,7 @@ func rows(t *testing.T, name string, body []byte) []map[string]string {
 	var in io.Reader = bytes.NewReader(body)
 	switch {
 	case strings.HasSuffix(name, ".parquet"):
-		return parquetRows(t, body)
+		return parquettest.Rows(t, body)
 	case strings.HasSuffix(name, ".gz"):
 		z, err := gzip.NewReader(in)
 		if err != nil {
@@ -163,43 +163,6 @@ func rows(t *testing.T, name string, body []byte) []map[string]string {
 			row[name] = s
 		}
 		out = append(out, row)
-	}
-	return out
-}
-
-func parquetRows(t *testing.T, body []byte) []map[string]string {
-	f, err := parquet.OpenFile(bytes.NewReader(body), int64(len(body)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields := f.Schema().Fields()
-	var out []map[string]string
-	for _, group := range f.RowGroups() {
-		in := group.Rows()
-		buffer := make([]parquet.Row, 1)
-		for {
-			n, err := in.ReadRows(buffer)
-			if n == 1 {
-				row := map[string]string{}
-				for _, v := range buffer[0] {
-					field := fields[v.Column()]
-					switch {
-					case v.IsNull():
-					case strings.HasPrefix(field.Type().String(), "TIMESTAMP"):
-						row[field.Name()] = time.UnixMicro(v.Int64()).UTC().Format(time.RFC3339Nano)
-					default:
-						row[field.Name()] = v.String()
-					}
-				}
-				out = append(out, row)
-			}
-			if err != nil {
-				break
-			}
-		}
-		if err := in.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 	return out
 }

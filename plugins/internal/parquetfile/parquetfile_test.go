@@ -8,70 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/sluicehq/sluice/plugins/internal/parquetfile"
+	"github.com/sluicehq/sluice/plugins/internal/parquetfile/parquettest"
 )
-
-// read gives the cells of a file as text by column, without null, and the types.
-func read(t testing.TB, file []byte) (rows []map[string]string, types map[string]string) {
-	t.Helper()
-	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	types = map[string]string{}
-	fields := f.Schema().Fields()
-	for _, field := range fields {
-		types[field.Name()] = field.Type().String()
-	}
-	for _, group := range f.RowGroups() {
-		in := group.Rows()
-		buffer := make([]parquet.Row, 1)
-		for {
-			n, err := in.ReadRows(buffer)
-			if n == 1 {
-				row := map[string]string{}
-				for _, v := range buffer[0] {
-					if field := fields[v.Column()]; !v.IsNull() {
-						row[field.Name()] = cell(field, v)
-					}
-				}
-				rows = append(rows, row)
-			}
-			if err != nil {
-				break
-			}
-		}
-		if err := in.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return rows, types
-}
-
-func cell(field parquet.Field, v parquet.Value) string {
-	var precision, scale int
-	switch kind := field.Type().String(); {
-	case strings.HasPrefix(kind, "TIMESTAMP"):
-		return time.UnixMicro(v.Int64()).UTC().Format(time.RFC3339Nano)
-	case strings.HasPrefix(kind, "DECIMAL"):
-		if _, err := fmt.Sscanf(kind, "DECIMAL(%d,%d)", &precision, &scale); err != nil {
-			panic(kind)
-		}
-		if v.Kind() == parquet.Int64 {
-			return fmt.Sprintf("%de-%d", v.Int64(), scale)
-		}
-		n := new(big.Int).SetBytes(v.ByteArray())
-		if v.ByteArray()[0]&0x80 != 0 {
-			n.Sub(n, new(big.Int).Lsh(big.NewInt(1), 128))
-		}
-		return fmt.Sprintf("%se-%d", n, scale)
-	default:
-		return v.String()
-	}
-}
 
 func write(t testing.TB, table parquetfile.Table, rows ...string) []byte {
 	t.Helper()
@@ -103,7 +43,7 @@ func TestValues(t *testing.T) {
 		`{"flag":"maybe","at":"31/12/2025","number":"n/a"}`,
 		`{"at":"2026-01-01T00:00:00.0000001Z","flag":2}`,
 	)
-	rows, types := read(t, file)
+	rows, types := parquettest.Rows(t, file), parquettest.Types(t, file)
 	want := []string{
 		`map[at:2026-02-28T18:29:59.123456Z flag:false json:{"a":[1.10,null]} n:9223372036854775807 number:0.1234567890123456789012345678901234567890 text:<ü>]`,
 		`map[at:2024-02-29T00:00:00Z flag:true json:"quoted" number:1.5e3 text:12.50]`,
@@ -147,7 +87,7 @@ func TestDecimals(t *testing.T) {
 		if (err == nil) != (tt.want != "") {
 			t.Errorf("%s in %s: %v", tt.value, tt.decimal, err)
 		}
-		rows, _ := read(t, write(t, parquetfile.Table{Columns: columns, Decimal: d}, `{"number":`+tt.value+`}`))
+		rows := parquettest.Rows(t, write(t, parquetfile.Table{Columns: columns, Decimal: d}, `{"number":`+tt.value+`}`))
 		if got := rows[0]["number"]; got != tt.want {
 			t.Errorf("%s in %s: %s, want %s", tt.value, tt.decimal, got, tt.want)
 		}
@@ -184,7 +124,7 @@ func FuzzNumbers(f *testing.F) {
 		if _, exponent, ok := strings.Cut(strings.ToLower(text), "e"); ok && len(strings.Trim(exponent, "+-0")) > 3 {
 			return // the comparison below would take forever
 		}
-		rows, _ := read(t, write(t, parquetfile.Table{Columns: columns, Decimal: d}, `{"number":`+text+`}`))
+		rows := parquettest.Rows(t, write(t, parquetfile.Table{Columns: columns, Decimal: d}, `{"number":`+text+`}`))
 		got, stored := rows[0]["number"]
 		if stored != (d.Check(json.RawMessage(text)) == nil) {
 			t.Fatalf("%s: stored %v against its check", text, stored)
