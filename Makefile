@@ -32,7 +32,7 @@ build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps: ## install what the tests need: PostgreSQL, a browser, the protobuf compiler
+test-deps: ## install what the tests need: PostgreSQL, a browser, the protobuf compiler, Node and its packages
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser

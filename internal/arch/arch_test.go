@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
+	"examples/plugin-typescript":          {},
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},

@@ -74,7 +74,7 @@ async function runs(holder: string): Promise<boolean> {
 }
 
 /** When a process started, in ticks since the machine did; empty if unknown. */
-async function startOf(pid: number): Promise<string> {
+export async function startOf(pid: number): Promise<string> {
   const stat = await contents(`/proc/${pid}/stat`).catch(() => undefined);
   // The name of the program may hold spaces and brackets; field 22 counts from 1.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
