@@ -1,5 +1,3 @@
-// Package plugintypescript tests the plugin in TypeScript as Sluice runs it: as a
-// process. What the plugin does is in src.
 package plugintypescript
 
 import (
