@@ -75,12 +75,13 @@ var allowed = map[string][]string{
 	},
 	"internal/sandbox": {},
 	// Systems that destinations write to, for tests and trials.
-	"internal/fake/hubspot":    {},
-	"internal/fake/salesforce": {},
+	"internal/fake/hubspot":    {"internal/fake/mishap"},
+	"internal/fake/salesforce": {"internal/fake/mishap"},
+	"internal/fake/mishap":     {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/sandbox", "plugins/destination", "plugins/host",
 	},
