@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Go, where it is missing: PostgreSQL, a
-# browser, the protobuf compiler, Node with the packages of the plugin in
+# browser, compilers of C++ and protobuf, Node with the packages of the plugin in
 # TypeScript. Debian and its relatives only; elsewhere install them by hand. Needs
 # root or sudo, and only if something is missing.
 set -eu
@@ -46,6 +46,7 @@ want() {
 
 want postgresql initdb /usr/lib/postgresql/*/bin/initdb
 want chromium chromium chromium-browser /usr/bin/google-chrome
+want g++ "${CXX:-g++}" # DuckDB's library is C++
 want protobuf-compiler protoc
 want libprotobuf-dev google/protobuf/timestamp.proto /usr/include/google/protobuf/timestamp.proto # what protoc imports
 want nodejs node
