@@ -44,7 +44,7 @@ build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps: ## install what the tests need: databases, a browser, compilers of C++ and protobuf
+test-deps: ## install what the tests need: databases, a browser, Node and its packages, compilers of C++ and protobuf
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser

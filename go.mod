@@ -2,6 +2,9 @@ module github.com/sluicehq/sluice
 
 go 1.26.8
 
+// Packages of npm hold Go files too.
+ignore ./examples/plugin-typescript/node_modules
+
 require (
 	cel.dev/cel-go v0.33.2
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0

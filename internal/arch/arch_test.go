@@ -74,6 +74,7 @@ var allowed = map[string][]string{
 	"plugins/duckdb":                            {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                        {"plugins/destination", "plugins/destination/httpanswer", "plugins/destination/oauth", "plugins/destination/redact", "plugins/destination/serve"},
 	"examples/plugin-hello":                     {"plugins/destination", "plugins/destination/serve"},
+	"examples/plugin-typescript":                {},
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
@@ -94,13 +95,14 @@ var allowed = map[string][]string{
 	"internal/sandbox":    {},
 	"internal/scaffold":   {},
 	// Systems that destinations write to, for tests and trials.
-	"internal/fake/hubspot":    {},
-	"internal/fake/salesforce": {},
+	"internal/fake/hubspot":    {"internal/fake/mishap"},
+	"internal/fake/salesforce": {"internal/fake/mishap"},
 	"internal/fake/s3":         {},
+	"internal/fake/mishap":     {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/plugintest", "internal/sandbox", "internal/scaffold", "plugins/destination/conformance/documents", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},
