@@ -193,6 +193,18 @@ func (k ResultKind) String() string {
 	}
 }
 
+// Scope is what a [Throttled] result holds up. The names cross the process
+// boundary; never rename. One that the reader does not know counts as
+// [ScopeDestination].
+type Scope string
+
+// The scopes.
+const (
+	ScopeDestination Scope = ""        // everything that goes to the destination
+	ScopeObject      Scope = "object"  // the batch's object
+	ScopeAccount     Scope = "account" // the company that the record is of (Origin.CompanyID)
+)
+
 // Result is the outcome for one record.
 type Result struct {
 	Kind ResultKind
@@ -206,6 +218,9 @@ type Result struct {
 	// Until is the earliest moment for another try; zero leaves it to the
 	// retry policy. Throttled must set it.
 	Until time.Time
+	// Scope is what waits until Until; of Throttled only. What it does not name
+	// goes on.
+	Scope Scope
 	// ExternalID is the destination's own id of the record, if it has one.
 	ExternalID string
 }
@@ -220,6 +235,7 @@ type Failure struct {
 	Kind  ResultKind
 	Code  string
 	Until time.Time
+	Scope Scope // as in Result; a failed call has one account only if all of its records do
 	Err   error // never nil
 }
 
