@@ -184,7 +184,18 @@ func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activ
 	return s
 }
 
-// checker tests a paused destination. One that cannot be tested is tried.
+// prober is a destination's own check, as activities want it.
+type prober struct{ host *host.Host }
+
+func (p prober) Check(ctx context.Context, name string) error {
+	err := p.host.Check(ctx, name)
+	if errors.Is(err, host.ErrNotSupported) {
+		return activities.ErrNoCheck
+	}
+	return err
+}
+
+// checker tests a destination for operators. One that cannot be tested passes.
 type checker struct{ host *host.Host }
 
 func (c checker) Check(ctx context.Context, name string) error {

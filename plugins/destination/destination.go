@@ -229,13 +229,17 @@ type Result struct {
 // Like a lost answer it may be one record's doing: Sluice looks for that one.
 const CodePanic = "PANIC"
 
+// CodeRestarting is the code of the [Failure] that Sluice makes itself, of kind
+// [Throttled], while the plugin's process is between two lives.
+const CodeRestarting = "PLUGIN_RESTARTING"
+
 // Failure is an error with a kind. Return it (wrapped or not) from Write, Check
 // or Configure when the kind is known and holds for the whole call.
 type Failure struct {
 	Kind  ResultKind
 	Code  string
 	Until time.Time
-	Scope Scope // as in Result; a failed call has one account only if all of its records do
+	Scope Scope // as in Result, for every record of the call
 	Err   error // never nil
 }
 

@@ -226,7 +226,7 @@ func (p *process) await(ctx context.Context, waited bool) (inst instance, releas
 			}
 			return nil, nil, &destination.Failure{
 				Kind:  destination.Throttled,
-				Code:  "PLUGIN_RESTARTING",
+				Code:  destination.CodeRestarting,
 				Until: until,
 				Err:   fmt.Errorf("restarts in %v: %w", time.Until(until).Round(time.Millisecond), err),
 			}
