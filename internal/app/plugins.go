@@ -117,7 +117,10 @@ func specs(c *config.Config, part Part) (map[string]host.Spec, error) {
 		if err != nil {
 			return nil, fmt.Errorf("destination %s: settings: %w", name, err)
 		}
-		out[name] = host.Spec{Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env}
+		out[name] = host.Spec{
+			Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env,
+			Limits: host.Limits{Memory: d.Limits.Memory, CPU: d.Limits.CPU, OpenFiles: d.Limits.OpenFiles},
+		}
 	}
 	return out, nil
 }

@@ -48,6 +48,7 @@ type Spec struct {
 	Settings    json.RawMessage
 	Env         map[string]string // beside the minimum that every plugin gets
 	Timeout     time.Duration     // for start and Configure together; 0: Options.StartTimeout
+	Limits      Limits
 }
 
 // Status is how one destination's process is.
@@ -107,9 +108,11 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 	switch {
 	case h.stopped:
 		h.mu.Unlock()
+		p.over()
 		return errHostStopped
 	case h.processes[spec.Destination] != nil:
 		h.mu.Unlock()
+		p.over()
 		return errors.New("is running already")
 	}
 	p.begin(ctx)
@@ -125,14 +128,19 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	file, err := openProgram(found.Path)
+	if err != nil {
+		return nil, err
+	}
 	if spec.SHA256 == "" {
-		spec.SHA256 = found.SHA256 // a file that changes later is not the one that was started
-	} else if !strings.EqualFold(spec.SHA256, found.SHA256) {
-		return nil, &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
+		spec.SHA256 = file.sum // a file that changes later is not the one that was started
+	} else if !strings.EqualFold(spec.SHA256, file.sum) {
+		_ = file.Close()
+		return nil, &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: file.sum}
 	}
 	log := h.options.Logger.With("destination", spec.Destination, "plugin", spec.Plugin)
 	l := &launcher{
-		path:     found.Path,
+		program:  file,
 		settings: spec.Settings,
 		timeout:  cmp.Or(spec.Timeout, h.options.StartTimeout),
 		options: OpenOptions{
@@ -141,6 +149,7 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 			Dir:    h.options.WorkDir,
 			Logger: log,
 			Grace:  h.options.StopTimeout,
+			Limits: spec.Limits,
 		},
 	}
 	b := backoff{min: h.options.MinPause, max: h.options.MaxPause, stable: h.options.StableAfter}
@@ -152,7 +161,9 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 			return l.launch(ctx)
 		}
 	}
-	return newProcess(spec.Destination, spec.Plugin, log, b, launch), nil
+	p := newProcess(spec.Destination, spec.Plugin, log, b, launch)
+	p.over = func() { _ = file.Close() }
+	return p, nil
 }
 
 var errHostStopped = errors.New("the host is stopped")

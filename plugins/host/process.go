@@ -59,6 +59,7 @@ type process struct {
 	log         *slog.Logger
 	backoff     backoff
 	launch      func(context.Context) (instance, error)
+	over        func() // called when run has ended; may be nil
 
 	cancel   context.CancelFunc // ends run
 	hard     context.Context    // ended by cutOff: no more time to stop gracefully
@@ -111,6 +112,11 @@ func (p *process) ready(ctx context.Context) error {
 // run launches, waits for the end, pauses, and so on until ctx ends.
 func (p *process) run(ctx context.Context) {
 	defer close(p.finished)
+	defer func() {
+		if p.over != nil {
+			p.over()
+		}
+	}()
 	defer p.set(StateStopped, nil, nil, time.Time{})
 	for deaths := 0; ; {
 		inst, err := p.launch(ctx)

@@ -33,6 +33,7 @@ func (h *Host) replace(ctx context.Context, spec Spec) error {
 	h.mu.Lock()
 	if h.stopped {
 		h.mu.Unlock()
+		p.over()
 		return errHostStopped
 	}
 	old = h.processes[spec.Destination]
