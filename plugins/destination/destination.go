@@ -46,6 +46,23 @@ type DryRunner interface {
 	DryRun(ctx context.Context, batch Batch) ([]string, error)
 }
 
+// An ObjectChecker is a Destination that can look at the external system and say
+// what a mapping gets wrong about one of its objects. Announce it with
+// [CapabilityObjects].
+type ObjectChecker interface {
+	// CheckObject asks about an object and fields that a mapping names, as they
+	// would come in [Batch.Object] and [Record.Fields]. It writes nothing.
+	CheckObject(ctx context.Context, object string, fields []string) (ObjectCheck, error)
+}
+
+// ObjectCheck is what CheckObject found. What Write would make by itself is not
+// missing.
+type ObjectCheck struct {
+	Missing bool     // the object is not there
+	Unknown []string // those of the fields that are not there
+	Known   []string // names that are: of objects if it is missing, else of fields
+}
+
 // Capability names an optional ability. The names cross the process boundary;
 // an unknown one is ignored.
 type Capability string
@@ -54,6 +71,7 @@ type Capability string
 const (
 	CapabilityCheck   Capability = "check"   // implements Checker
 	CapabilityDryRun  Capability = "dry_run" // implements DryRunner
+	CapabilityObjects Capability = "objects" // implements ObjectChecker
 	CapabilityRecords Capability = "records" // takes batches of ModeRecords
 	CapabilityChanges Capability = "changes" // takes batches of ModeChanges
 	CapabilityEvents  Capability = "events"  // takes batches of ModeEvents

@@ -261,6 +261,19 @@ func (h *Host) DryRun(ctx context.Context, name string, batch destination.Batch)
 	return lines, err
 }
 
+// CheckObject says what a mapping gets wrong about an object. The error is
+// [ErrNotSupported] where the plugin has no such capability.
+func (h *Host) CheckObject(ctx context.Context, name, object string, fields []string) (got destination.ObjectCheck, err error) {
+	err = h.call(ctx, name, func(i instance) error {
+		if !slices.Contains(i.Description().Capabilities, destination.CapabilityObjects) {
+			return ErrNotSupported
+		}
+		got, err = i.CheckObject(ctx, object, fields)
+		return err
+	})
+	return got, err
+}
+
 // Status lists all destinations by name.
 func (h *Host) Status() []Status {
 	h.mu.Lock()

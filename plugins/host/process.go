@@ -28,6 +28,7 @@ type instance interface {
 	destination.Destination
 	destination.Checker
 	destination.DryRunner
+	destination.ObjectChecker
 	Description() destination.Description
 	PID() int
 	Done() <-chan struct{}

@@ -48,6 +48,10 @@ func describe(t *testing.T, s *suite) {
 			if _, ok := d.Destination.(destination.DryRunner); !ok {
 				t.Error("announces dry_run and is no DryRunner")
 			}
+		case destination.CapabilityObjects:
+			if _, ok := d.Destination.(destination.ObjectChecker); !ok {
+				t.Error("announces objects and is no ObjectChecker")
+			}
 		}
 	}
 	if modes == 0 {
