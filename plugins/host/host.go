@@ -108,11 +108,11 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 	switch {
 	case h.stopped:
 		h.mu.Unlock()
-		p.over()
+		p.close()
 		return errHostStopped
 	case h.processes[spec.Destination] != nil:
 		h.mu.Unlock()
-		p.over()
+		p.close()
 		return errors.New("is running already")
 	}
 	p.begin(ctx)
@@ -124,20 +124,11 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 // prepare makes a process of a destination; nothing runs yet. before, if there
 // is one, is what must have ended before the first launch.
 func (h *Host) prepare(spec Spec, before func()) (*process, error) {
-	found, err := Find(h.options.Dirs, spec.Plugin)
+	file, err := h.program(spec)
 	if err != nil {
 		return nil, err
 	}
-	file, err := openProgram(found.Path)
-	if err != nil {
-		return nil, err
-	}
-	if spec.SHA256 == "" {
-		spec.SHA256 = file.sum // a file that changes later is not the one that was started
-	} else if !strings.EqualFold(spec.SHA256, file.sum) {
-		_ = file.Close()
-		return nil, &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: file.sum}
-	}
+	spec.SHA256 = file.sum // a file that changes later is not the one that was started
 	log := h.options.Logger.With("destination", spec.Destination, "plugin", spec.Plugin)
 	l := &launcher{
 		program:  file,
@@ -162,8 +153,36 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 		}
 	}
 	p := newProcess(spec.Destination, spec.Plugin, log, b, launch)
-	p.over = func() { _ = file.Close() }
+	p.program = file
 	return p, nil
+}
+
+// program opens the plugin's file. One that was replaced on disk is still there
+// for the destination that runs it, or did until it was replaced too: the way
+// back from an upgrade that failed.
+func (h *Host) program(spec Spec) (*program, error) {
+	found, err := Find(h.options.Dirs, spec.Plugin)
+	if err == nil && (spec.SHA256 == "" || strings.EqualFold(spec.SHA256, found.SHA256)) {
+		file, err := openProgram(found.Path)
+		if err != nil || spec.SHA256 == "" || strings.EqualFold(spec.SHA256, file.sum) {
+			return file, err
+		}
+		found.SHA256 = file.sum // it was replaced in this moment
+		_ = file.Close()
+	}
+	if err == nil {
+		err = &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.processes[spec.Destination]; p != nil && p.plugin == spec.Plugin && spec.SHA256 != "" {
+		for _, kept := range []*program{p.program, p.previous} {
+			if kept != nil && strings.EqualFold(kept.sum, spec.SHA256) && !kept.script {
+				return kept.share(), nil
+			}
+		}
+	}
+	return nil, err
 }
 
 var errHostStopped = errors.New("the host is stopped")

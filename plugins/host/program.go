@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // program is a plugin's file, held open. What was checked is what is started,
@@ -20,6 +21,7 @@ type program struct {
 	file   *os.File
 	script bool   // its interpreter opens it by its path
 	sum    string // SHA-256, hexadecimal
+	users  atomic.Int32
 }
 
 // openProgram refuses what must not be run.
@@ -33,6 +35,7 @@ func openProgram(path string) (*program, error) {
 		return nil, err
 	}
 	p := &program{path: path, file: f}
+	p.users.Store(1)
 	if p.sum, err = p.check(); err != nil {
 		_ = f.Close()
 		return nil, err
@@ -107,5 +110,17 @@ func (p *program) command() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Close gives the file back. What was started from it runs on.
-func (p *program) Close() error { return p.file.Close() }
+// share returns the program for another user, who closes it too.
+func (p *program) share() *program {
+	p.users.Add(1)
+	return p
+}
+
+// Close gives the file back when its last user does. What was started from it
+// runs on.
+func (p *program) Close() error {
+	if p.users.Add(-1) > 0 {
+		return nil
+	}
+	return p.file.Close()
+}
