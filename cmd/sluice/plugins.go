@@ -27,7 +27,8 @@ type pluginRow struct {
 }
 
 func newPluginsCommand(f *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "plugins", Short: "Look at the destination plugins on this machine"}
+	cmd := &cobra.Command{Use: "plugins", Short: "Look at the destination plugins on this machine, test and write them"}
+	cmd.AddCommand(newPluginsTestCommand(f), newPluginsNewCommand(f))
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the plugins in the plugin directories", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
