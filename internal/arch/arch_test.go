@@ -47,8 +47,9 @@ var allowed = map[string][]string{
 	"plugins/destination/destinationpb":   {},
 	"plugins/destination/destinationtest": {"plugins/destination"},
 	"plugins/destination/serve":           {"plugins/destination", "plugins/internal/wire"},
-	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb"},
-	"plugins/internal/sqlcore":            {"plugins/destination"},
+	"plugins/internal/rawjson":            {},
+	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb", "plugins/internal/rawjson"},
+	"plugins/internal/sqlcore":            {"plugins/destination", "plugins/internal/rawjson"},
 	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
 	"plugins/file":                        {"plugins/destination", "plugins/destination/serve"},
 	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
@@ -131,7 +132,8 @@ var foreign = map[string][]string{
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore", "plugins/internal/sqlcore/sqltest", "plugins/internal/wire",
+		"plugins/postgres", "plugins/sqlite",
 	},
 }
 
