@@ -56,8 +56,8 @@ var allowed = map[string][]string{
 	"plugins/destination/sqlstate":              {"plugins/destination"},
 	"plugins/destination/destinationtest":       {"plugins/destination", "plugins/destination/conformance"},
 	"plugins/destination/serve":                 {"plugins/destination", "plugins/internal/wire"},
-	"plugins/internal/wire":                     {"plugins/destination", "plugins/destination/destinationpb"},
-	"plugins/internal/sqlcore":                  {"plugins/destination"},
+	"plugins/internal/wire":                     {"plugins/destination", "plugins/destination/destinationpb", "plugins/internal/rawjson"},
+	"plugins/internal/sqlcore":                  {"plugins/destination", "plugins/internal/rawjson"},
 	"plugins/internal/sqlcore/sqltest":          {"plugins/destination", "plugins/internal/sqlcore"},
 	"plugins/internal/placeholder":              {"plugins/destination"},
 	"plugins/internal/parquetfile":              {"plugins/destination"},
@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	"plugins/salesforce":                        {"plugins/destination", "plugins/destination/httpanswer", "plugins/destination/oauth", "plugins/destination/redact", "plugins/destination/serve"},
 	"examples/plugin-hello":                     {"plugins/destination", "plugins/destination/serve"},
 	"examples/plugin-typescript":                {},
+	"plugins/internal/rawjson":                  {},
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
@@ -166,7 +167,9 @@ var foreign = map[string][]string{
 		"plugins/file",
 		"plugins/host",
 		"plugins/internal/part",
+		"plugins/internal/sqlcore",
 		"plugins/internal/sqlcore/sqltest",
+		"plugins/internal/wire",
 		"plugins/kafka",
 		"plugins/mysql",
 		"plugins/postgres",
