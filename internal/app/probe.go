@@ -110,11 +110,14 @@ func (p *Probe) start(ctx context.Context, name string) error {
 	if ok {
 		return err
 	}
-	if !p.file.Known("destinations", name) {
+	lock, unreadable := readLock(p.file.Name)
+	if unreadable != nil {
+		err = unreadable
+	} else if !p.file.Known("destinations", name) {
 		err = errors.New("a setting of the destination is a reference that is not set here")
-	} else if ds := checkPlugin(ctx, p.file, PluginDirs(p.file.Config), name); ds.Err() != nil {
+	} else if ds := checkPlugin(ctx, p.file, PluginDirs(p.file.Config), lock, name); ds.Err() != nil {
 		err = ds.Errors()[0]
-	} else if all, wrong := specs(p.file.Config, Part{}); wrong != nil {
+	} else if all, wrong := specs(p.file, Part{}); wrong != nil {
 		err = wrong
 	} else {
 		err = p.host.Start(ctx, all[name])

@@ -926,12 +926,15 @@ func (x *Origin) GetOperation() string {
 }
 
 type Result struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
-	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`       // stable word for the problem, without values of records
-	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // for the operator
-	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
-	ExternalId    string                 `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Kind       ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
+	Code       string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`       // stable word for the problem, without values of records
+	Message    string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // for the operator
+	Until      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	ExternalId string                 `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// scope is what a throttled result holds up: "" for the destination, "object"
+	// for the batch's object, "account" for the record's company.
+	Scope         string `protobuf:"bytes,6,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1001,12 +1004,20 @@ func (x *Result) GetExternalId() string {
 	return ""
 }
 
+func (x *Result) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
 // Failure travels in the details of a status. The text is the status message.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
 	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	Scope         string                 `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"` // as in Result
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1060,6 +1071,13 @@ func (x *Failure) GetUntil() *timestamppb.Timestamp {
 		return x.Until
 	}
 	return nil
+}
+
+func (x *Failure) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
 }
 
 var File_plugins_destination_destinationpb_destination_proto protoreflect.FileDescriptor
@@ -1127,18 +1145,20 @@ const file_plugins_destination_destinationpb_destination_proto_rawDesc = "" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x1d\n" +
 	"\n" +
 	"event_kind\x18\a \x01(\tR\teventKind\x12\x1c\n" +
-	"\toperation\x18\b \x01(\tR\toperation\"\xc0\x01\n" +
+	"\toperation\x18\b \x01(\tR\toperation\"\xd6\x01\n" +
 	"\x06Result\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.sluice.destination.v1.ResultKindR\x04kind\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x120\n" +
 	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1f\n" +
 	"\vexternal_id\x18\x05 \x01(\tR\n" +
-	"externalId\"\x86\x01\n" +
+	"externalId\x12\x14\n" +
+	"\x05scope\x18\x06 \x01(\tR\x05scope\"\x9c\x01\n" +
 	"\aFailure\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.sluice.destination.v1.ResultKindR\x04kind\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until*\xae\x01\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05scope\x18\x04 \x01(\tR\x05scope*\xae\x01\n" +
 	"\n" +
 	"ResultKind\x12\x15\n" +
 	"\x11RESULT_KIND_RETRY\x10\x00\x12\x19\n" +
