@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"plugins/destination/conformance/httpfault": {"plugins/destination/conformance"},
 	"plugins/destination/bisect":                {},
 	"plugins/destination/httpanswer":            {"plugins/destination"},
+	"plugins/destination/metrics":               {"plugins/destination"},
 	"plugins/destination/oauth":                 {"plugins/destination", "plugins/destination/httpanswer"},
 	"plugins/destination/pace":                  {},
 	"plugins/destination/redact":                {},
