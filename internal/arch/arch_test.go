@@ -43,25 +43,44 @@ var allowed = map[string][]string{
 	"internal/embedded": {},
 
 	// Plugins see nothing of the server: they are examples for outsiders.
-	"plugins/destination":                 {},
-	"plugins/destination/destinationpb":   {},
-	"plugins/destination/destinationtest": {"plugins/destination"},
-	"plugins/destination/serve":           {"plugins/destination", "plugins/internal/wire"},
-	"plugins/internal/rawjson":            {},
-	"plugins/internal/wire":               {"plugins/destination", "plugins/destination/destinationpb", "plugins/internal/rawjson"},
-	"plugins/internal/sqlcore":            {"plugins/destination", "plugins/internal/rawjson"},
-	"plugins/internal/sqlcore/sqltest":    {"plugins/destination", "plugins/internal/sqlcore"},
-	"plugins/file":                        {"plugins/destination", "plugins/destination/serve"},
-	"plugins/webhook":                     {"plugins/destination", "plugins/destination/serve"},
-	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
-	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
-	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
-	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
-	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
+	"plugins/destination": {},
+	"plugins/destination/destinationpb": {},
+	"plugins/destination/conformance": {"plugins/destination"},
+	"plugins/destination/conformance/documents": {"plugins/destination/conformance", "plugins/destination/conformance/httpfault"},
+	"plugins/destination/conformance/httpfault": {"plugins/destination/conformance"},
+	"plugins/destination/bisect": {},
+	"plugins/destination/httpanswer": {"plugins/destination"},
+	"plugins/destination/oauth": {"plugins/destination", "plugins/destination/httpanswer"},
+	"plugins/destination/pace": {},
+	"plugins/destination/redact": {},
+	"plugins/destination/sqlstate": {"plugins/destination"},
+	"plugins/destination/destinationtest": {"plugins/destination", "plugins/destination/conformance"},
+	"plugins/destination/serve": {"plugins/destination", "plugins/internal/wire"},
+	"plugins/internal/wire": {"plugins/destination", "plugins/destination/destinationpb", "plugins/internal/rawjson"},
+	"plugins/internal/sqlcore": {"plugins/destination", "plugins/internal/rawjson"},
+	"plugins/internal/sqlcore/sqltest": {"plugins/destination", "plugins/internal/sqlcore"},
+	"plugins/internal/placeholder": {"plugins/destination"},
+	"plugins/internal/parquetfile": {"plugins/destination"},
+	"plugins/internal/parquetfile/parquettest": {},
+	"plugins/internal/part": {"plugins/destination", "plugins/internal/parquetfile"},
+	"plugins/file": {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
+	"plugins/s3": {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
+	"plugins/kafka": {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
+	"plugins/webhook": {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve"},
+	"plugins/hubspot": {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve", "plugins/destination/oauth"},
+	"plugins/postgres": {"plugins/destination/sqlstate", "plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/sqlite": {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/mysql": {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/duckdb": {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/salesforce": {"plugins/destination", "plugins/destination/httpanswer", "plugins/destination/oauth", "plugins/destination/redact", "plugins/destination/serve"},
+	"examples/plugin-hello": {"plugins/destination", "plugins/destination/serve"},
+	"examples/plugin-typescript": {},
+	"plugins/internal/rawjson": {},
 
 	// The server sees nothing of a plugin but the contract.
 	"plugins/host":          {"plugins/destination", "plugins/internal/wire"},
-	"plugins/host/hosttest": {"plugins/host"},
+	"plugins/host/trial":    {"plugins/host"},
+	"plugins/host/hosttest": {"plugins/host", "plugins/host/trial"},
 
 	// The only place that knows all types.
 	"internal/app": {
@@ -73,23 +92,28 @@ var allowed = map[string][]string{
 	"internal/rehearsal": {
 		"activities", "config", "config/mapping", "config/routing", "internal/event", "internal/rootfi", "plugins/destination",
 	},
-	"internal/sandbox": {},
+	"internal/plugintest": {"plugins/destination", "plugins/destination/conformance", "plugins/host", "plugins/host/trial"},
+	"internal/sandbox":    {},
+	"internal/scaffold":   {},
 	// Systems that destinations write to, for tests and trials.
-	"internal/fake/hubspot":    {},
-	"internal/fake/salesforce": {},
+	"internal/fake/hubspot":    {"internal/fake/mishap"},
+	"internal/fake/salesforce": {"internal/fake/mishap"},
+	"internal/fake/s3":         {},
+	"internal/fake/mishap":     {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
-		"internal/sandbox", "plugins/destination", "plugins/host",
+		"internal/plugintest", "internal/sandbox", "internal/scaffold", "plugins/destination/conformance/documents", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},
 
 	// Packages of tests.
-	"internal/arch":   {},
-	"internal/docs":   {},
-	"internal/e2e":    {},
-	"internal/pgtest": {"internal/pgserver"},
+	"internal/arch":        {},
+	"internal/docs":        {},
+	"internal/e2e":         {},
+	"internal/pgtest":      {"internal/pgserver"},
+	"internal/mariadbtest": {"internal/proc"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},
@@ -120,20 +144,36 @@ var foreign = map[string][]string{
 		"internal/bench", "internal/embedded", "internal/cluster", "internal/worker", "plugins/host", "plugins/internal/wire",
 		"plugins/destination/serve", "plugins/destination/destinationpb",
 	},
-	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
+	"gopkg.in/yaml":             {"internal/plugintest", "internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
-	"github.com/cockroachdb/":   {"config/expr"},
+	"github.com/cockroachdb/":   {"config/expr", "plugins/internal/parquetfile"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
-	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
+	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "internal/plugintest", "plugins/sqlite"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "internal/plugintest", "plugins/postgres"},
+	"github.com/duckdb/":        {"plugins/duckdb"},
+	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},
 	"github.com/stretchr/":      {},
-	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
+	"golang.org/x/oauth2":       {"plugins/destination/oauth", "plugins/hubspot", "plugins/salesforce"},
+	"github.com/twmb/":          {"plugins/kafka"},
+	"github.com/minio/":         {"plugins/s3"},
+	"github.com/parquet-go/":    {"plugins/internal/parquetfile", "plugins/internal/parquetfile/parquettest"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore", "plugins/internal/sqlcore/sqltest", "plugins/internal/wire",
-		"plugins/postgres", "plugins/sqlite",
+		"plugins/destination/serve",
+		"plugins/duckdb",
+		"plugins/file",
+		"plugins/host",
+		"plugins/internal/part",
+		"plugins/internal/sqlcore",
+		"plugins/internal/sqlcore/sqltest",
+		"plugins/internal/wire",
+		"plugins/kafka",
+		"plugins/mysql",
+		"plugins/postgres",
+		"plugins/s3",
+		"plugins/sqlite",
 	},
 }
 
@@ -144,10 +184,29 @@ type pkg struct {
 	Imports               []string
 }
 
+// packages lists those of this module and of the plugins that are modules of
+// their own.
 func packages(t *testing.T) []pkg {
 	t.Helper()
+	root := filepath.Join("..", "..")
+	modules, err := filepath.Glob(filepath.Join(root, "plugins", "*", "go.mod"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("%d plugins are modules, %v", len(modules), err)
+	}
+	list := listed(t, root)
+	for _, m := range modules {
+		list = append(list, listed(t, filepath.Dir(m))...)
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list found only %d packages", len(list))
+	}
+	return list
+}
+
+func listed(t *testing.T, dir string) []pkg {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Dir,Name,GoFiles,Imports", "./...")
-	cmd.Dir = filepath.Join("..", "..")
+	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -164,9 +223,6 @@ func packages(t *testing.T) []pkg {
 		if p.Name != "" { // a folder whose files are all for other build tags
 			list = append(list, p)
 		}
-	}
-	if len(list) < 10 {
-		t.Fatalf("go list found only %d packages", len(list))
 	}
 	return list
 }

@@ -21,6 +21,9 @@ func (dialect) Names() sqlcore.Names {
 	}
 }
 
+// Digits implements [sqlcore.Database].
+func (dialect) Digits() sqlcore.Digits { return sqlcore.AnyDigits }
+
 // TakesAny implements [sqlcore.Database].
 func (dialect) TakesAny(k sqlcore.Kind) bool {
 	return k == sqlcore.Text || k == sqlcore.JSON || k == sqlcore.Other

@@ -12,6 +12,9 @@ type dialect struct{}
 // Names implements [sqlcore.Database].
 func (dialect) Names() sqlcore.Names { return sqlcore.Names{FoldsCase: true} }
 
+// Digits implements [sqlcore.Database].
+func (dialect) Digits() sqlcore.Digits { return sqlcore.AnyDigits }
+
 // TakesAny implements [sqlcore.Database]: all columns but booleans hold text.
 func (dialect) TakesAny(k sqlcore.Kind) bool { return k != sqlcore.Boolean }
 

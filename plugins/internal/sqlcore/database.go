@@ -7,6 +7,8 @@ import "context"
 type Database interface {
 	// Names says what the database asks of names.
 	Names() Names
+	// Digits says which numbers fit a column of numbers.
+	Digits() Digits
 	// TakesAny reports whether a column of the kind stores any text unchanged,
 	// so that it never has to be widened.
 	TakesAny(k Kind) bool

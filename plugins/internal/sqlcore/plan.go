@@ -39,7 +39,7 @@ func makePlan(db Database, now *shape, l layout, types map[string]destination.Fi
 		c := p.target.column(names, field, l)
 		fault, isRefused := refused[c.Name]
 		if c.Kind == Unknown {
-			if c.Kind = firstKind(rows, field); c.Kind == Unknown {
+			if c.Kind = firstKind(db.Digits(), rows, field); c.Kind == Unknown {
 				continue // nothing but nulls: no column yet
 			}
 			if isRefused {
@@ -84,10 +84,10 @@ func fieldNames(rows []*row) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-func firstKind(rows []*row, field string) Kind {
+func firstKind(n Digits, rows []*row, field string) Kind {
 	for _, r := range rows {
 		if raw := bytes.TrimSpace(r.fields[field]); !isNull(raw) {
-			return judge(raw)
+			return judge(n, raw)
 		}
 	}
 	return Unknown
@@ -99,6 +99,7 @@ func fit(db Database, c Column, lenient bool, rows []*row, field string) (cells,
 	f := cells{column: c, values: make([]*string, len(rows)), present: make([]bool, len(rows))}
 	texts := make([]string, len(rows))
 	var misfits []int
+	digits := db.Digits()
 	for i, r := range rows {
 		var raw json.RawMessage
 		if raw, f.present[i] = r.fields[field]; !f.present[i] {
@@ -107,7 +108,7 @@ func fit(db Database, c Column, lenient bool, rows []*row, field string) (cells,
 		if raw = bytes.TrimSpace(raw); isNull(raw) {
 			continue
 		}
-		text, ok := encode(c.Kind, lenient, raw)
+		text, ok := encode(c.Kind, digits, lenient, raw)
 		if !ok && db.TakesAny(c.Kind) {
 			text, ok = plain(raw), true
 		}

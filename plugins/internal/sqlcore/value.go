@@ -17,7 +17,7 @@ const timeFormat = "2006-01-02T15:04:05.000000Z"
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // judge returns the kind of column that a field gets by its first value.
-func judge(raw json.RawMessage) Kind {
+func judge(n Digits, raw json.RawMessage) Kind {
 	switch raw[0] {
 	case 't', 'f':
 		return Boolean
@@ -29,7 +29,7 @@ func judge(raw json.RawMessage) Kind {
 		}
 		return Text
 	default:
-		if fitsNumeric(string(raw)) {
+		if n.fit(string(raw)) {
 			return Number
 		}
 		return Text
@@ -40,7 +40,7 @@ func judge(raw json.RawMessage) Kind {
 // takes. It reports false if the value does not fit. With lenient, the catalog
 // vouches for the kind, so that text which can only mean that kind fits too:
 // "12.50" in a column of numbers, "2026-03-01" in one of instants.
-func encode(k Kind, lenient bool, raw json.RawMessage) (string, bool) {
+func encode(k Kind, n Digits, lenient bool, raw json.RawMessage) (string, bool) {
 	first := raw[0]
 	switch k {
 	case Boolean:
@@ -54,11 +54,11 @@ func encode(k Kind, lenient bool, raw json.RawMessage) (string, bool) {
 	case Number:
 		if first == '-' || first >= '0' && first <= '9' {
 			s := string(raw)
-			return s, fitsNumeric(s)
+			return s, n.fit(s)
 		}
 		if first == '"' && lenient {
 			s := unquote(raw)
-			return s, isPlainDecimal(s) && fitsNumeric(s)
+			return s, isPlainDecimal(s) && n.fit(s)
 		}
 		return "", false
 	case Timestamp:
@@ -114,30 +114,6 @@ func instant(s string, lenient bool) (time.Time, bool) {
 	}
 	t = t.UTC()
 	return t, t.Year() >= 1 && t.Year() <= 9999
-}
-
-// The most digits before and after the point that PostgreSQL's numeric takes.
-const (
-	maxWhole    = 131072
-	maxFraction = 16383
-)
-
-// fitsNumeric reports whether the JSON number keeps all its digits in a numeric
-// column.
-func fitsNumeric(s string) bool {
-	if len(s) < 1000 && !strings.ContainsAny(s, "eE") {
-		return true
-	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(s, "-")), "e")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	e := 0
-	if exponent != "" {
-		var err error
-		if e, err = strconv.Atoi(exponent); err != nil || e > maxWhole || e < -maxWhole {
-			return false
-		}
-	}
-	return len(whole)+e <= maxWhole && len(fraction)-e <= maxFraction
 }
 
 // isPlainDecimal reports whether the text is a number as people write it, so that

@@ -14,7 +14,7 @@ func TestJudge(t *testing.T) {
 		`"2026-03-01T10:00:00Z"`: Timestamp, `"2026-03-01T10:00:00.123456789+05:30"`: Timestamp,
 		`"2026-02-30T10:00:00Z"`: Text, `"0000-01-01T00:00:00Z"`: Text, `{}`: JSON, `[1]`: JSON,
 	} {
-		if got := judge(json.RawMessage(raw)); got != want {
+		if got := judge(AnyDigits, json.RawMessage(raw)); got != want {
 			t.Errorf("%s: got %v, want %v", raw, got, want)
 		}
 	}
@@ -64,7 +64,7 @@ func TestEncode(t *testing.T) {
 		"type of somebody else":            {Other, false, `"a"`, `a`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, ok := encode(tt.kind, tt.lenient, json.RawMessage(tt.raw))
+			got, ok := encode(tt.kind, AnyDigits, tt.lenient, json.RawMessage(tt.raw))
 			if !ok {
 				got = misfit
 			}
@@ -121,12 +121,12 @@ func FuzzEncode(f *testing.F) {
 		if !json.Valid([]byte(s)) || isNull(json.RawMessage(s)) {
 			return
 		}
-		kind := judge(json.RawMessage(s))
-		if _, ok := encode(kind, lenient, json.RawMessage(s)); !ok {
+		kind := judge(AnyDigits, json.RawMessage(s))
+		if _, ok := encode(kind, AnyDigits, lenient, json.RawMessage(s)); !ok {
 			t.Fatalf("%q was judged %v and does not fit", s, kind)
 		}
 		for k := Boolean; k <= Other; k++ {
-			if text, ok := encode(k, lenient, json.RawMessage(s)); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
+			if text, ok := encode(k, AnyDigits, lenient, json.RawMessage(s)); ok && (!utf8.ValidString(text) || strings.Contains(text, "\x00")) {
 				t.Fatalf("%q as %v is %q", s, k, text)
 			}
 		}
