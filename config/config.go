@@ -102,7 +102,7 @@ type Embedded struct {
 // Dispatch bounds how events become workflows.
 type Dispatch struct {
 	MaxEventsPerWorkflow int `yaml:"max_events_per_workflow" doc:"Events that one workflow takes at most. 1 = a workflow for every event." default:"500" min:"1"`
-	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"4" min:"1"`
+	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"2" min:"1"`
 }
 
 // Source is an origin of webhooks.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination/conformance"
+	"github.com/sluicehq/sluice/plugins/host"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 )
 
@@ -21,6 +22,25 @@ func buildSluice(t *testing.T) string {
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", "slim", "-o", path, "../../cmd/sluice").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build sluice: %v\n%s", err, out)
+	}
+	return path
+}
+
+// buildPlugin builds a shipped plugin. One that needs cgo is a module of its own.
+func buildPlugin(t *testing.T, dir, name string) string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		return hosttest.Build(t, dir, name)
+	}
+	path := filepath.Join(t.TempDir(), host.Prefix+name)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	if err := os.Chmod(path, 0o755); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -41,7 +61,7 @@ func TestShippedDestinations(t *testing.T) {
 			if !ok {
 				t.Fatalf("systems does not say what is behind %s", name)
 			}
-			cmd := exec.CommandContext(t.Context(), sluice, "plugins", "test", hosttest.Build(t, "../../plugins/"+name, name),
+			cmd := exec.CommandContext(t.Context(), sluice, "plugins", "test", buildPlugin(t, dir, name),
 				"-c", filepath.Join(dir, "conformance.yaml"), "-o", "json")
 			cmd.Env = os.Environ()
 			for name, value := range start(t) {
