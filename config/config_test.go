@@ -18,6 +18,7 @@ var update = flag.Bool("update", false, "rewrite golden and generated files")
 
 // env is what references find in these tests.
 var env = map[string]string{
+	"HUBSPOT_TOKEN":      "t0ken-hubspot",
 	"ROOTFI_WEBHOOK_KEY": "s3cret-key",
 	"ROOTFI_PASSWORD":    "s3cret-password",
 	"WAREHOUSE_URL":      "postgres://sluice:s3cret@db.example/warehouse",

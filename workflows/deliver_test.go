@@ -152,3 +152,34 @@ func TestDetailsAreATable(t *testing.T) {
 		t.Errorf("details are %q, want a row %q", metadata.CurrentDetails, want)
 	}
 }
+
+// Who looks at a workflow that waits sees why.
+func TestDetailsNameWhatIsPaused(t *testing.T) {
+	env := environment(t)
+	waits := plan("crm", 2)
+	waits.Paused = "throttled until 2026-11-27T00:00:00Z"
+	env.OnActivity("Apply", mock.Anything, mock.Anything).Return(
+		activities.ApplyResult{Changed: 2, Destinations: []activities.DestinationPlan{plan("warehouse", 2), waits}}, nil)
+	var before string
+	env.OnActivity("Deliver", mock.Anything, mock.Anything).Return(
+		activities.DeliverResult{}, nil).After(time.Minute)
+	details := func() string {
+		got, err := env.QueryWorkflow("__temporal_workflow_metadata")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var metadata sdkpb.WorkflowMetadata
+		if err := got.Get(&metadata); err != nil {
+			t.Fatal(err)
+		}
+		return metadata.CurrentDetails
+	}
+	env.RegisterDelayedCallback(func() { before = details() }, time.Second)
+	env.ExecuteWorkflow(workflows.DeliverEventsName, workflows.DeliverInput{Batch: 7})
+	if want := "crm is paused: throttled until 2026-11-27T00:00:00Z"; !strings.Contains(before, want) || strings.Contains(before, "warehouse is paused") {
+		t.Errorf("details while it waits: %q, want %q", before, want)
+	}
+	if after := details(); strings.Contains(after, "paused") {
+		t.Errorf("details after it was delivered: %q", after)
+	}
+}

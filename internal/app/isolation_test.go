@@ -19,7 +19,7 @@ import (
 // moment the healthy one has at least nine tenths there of what it has alone: the
 // machine, however busy, is the same for both.
 func TestHealthyDestinationBesideOthers(t *testing.T) {
-	const events, every = 600, 30
+	const events, every = 300, 15
 	hangs := make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hangs }))
 	t.Cleanup(hanging.Close)
@@ -30,7 +30,6 @@ func TestHealthyDestinationBesideOthers(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 	}))
 	t.Cleanup(throttling.Close)
-	t.Cleanup(func() { close(hangs) })
 
 	dirs := fmt.Sprintf("plugin_dirs: [%q, %q, %q]\n", buildFile(t),
 		filepath.Dir(hosttest.Build(t, "../../plugins/webhook", "webhook")),
@@ -45,6 +44,7 @@ func TestHealthyDestinationBesideOthers(t *testing.T) {
 		"routes: [{name: all, mode: changes, to: [healthy, hanging, throttled, crashing]}]\n")
 	defer run(t, a)()
 	defer run(t, b)()
+	defer close(hangs) // first: nothing waits for it then
 	arrived := func(s *site, of *app.App) int64 { return s.destinations(of)["healthy"].Delivered }
 	// What needs time to start has it before anything is compared.
 	alone.post(a, "first")

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
-	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/host"
 )
@@ -305,15 +304,15 @@ func (c *change) swap(ctx context.Context) {
 	c.dispatcher.Wake() // what waits for an added destination is driven
 }
 
-// endPauses has destinations tried at once whose settings were wrong and have
-// changed.
+// endPauses has destinations tried at once that refused their settings or were
+// down, and have other settings now.
 func (c *change) endPauses(ctx context.Context) error {
 	pauses, err := c.ledger.Pauses(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range pauses {
-		if p.Reason != ledger.PauseMisconfigured || !slices.Contains(c.changed, p.Destination) {
+		if !p.Probed() || !slices.Contains(c.changed, p.Destination) {
 			continue
 		}
 		if _, err := c.ledger.EndPause(ctx, p); err != nil {

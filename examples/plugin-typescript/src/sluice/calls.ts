@@ -28,6 +28,7 @@ export class Calls<S> {
       await c.check(signal);
       return {};
     }),
+    checkObject: (call, answer) => this.run('check object', call, answer, async () => { throw unsupported; }),
     write: (call, answer) => this.run('write', call, answer, async (signal) => {
       const batch = fromBatch(call.request.batch);
       const results = await this.opened().write(batch, signal);

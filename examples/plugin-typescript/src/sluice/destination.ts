@@ -81,6 +81,9 @@ export interface Origin {
 /** What became of a record; docs/plugins.md says what Sluice does with each. */
 export type Kind = 'retry' | 'delivered' | 'throttled' | 'dependency' | 'rejected' | 'misconfigured';
 
+/** What a throttle holds up: everything, the batch's object, or the record's company. */
+export type Scope = '' | 'object' | 'account';
+
 export interface Result {
   kind: Kind;
   /** A short, stable word without values of records: it goes to logs. */
@@ -89,6 +92,8 @@ export interface Result {
   message?: string;
   /** Not before; `throttled` needs it. */
   until?: Date;
+  /** Of `throttled`; the destination if there is none. */
+  scope?: Scope;
   externalId?: string;
 }
 
@@ -97,12 +102,14 @@ export class Failure extends Error {
   readonly kind: Kind;
   readonly code: string;
   readonly until: Date | undefined;
+  readonly scope: Scope;
 
-  constructor(kind: Kind, code: string, message: string, until?: Date) {
+  constructor(kind: Kind, code: string, message: string, until?: Date, scope: Scope = '') {
     super(message);
     this.name = 'Failure';
     this.kind = kind;
     this.code = code;
     this.until = until;
+    this.scope = scope;
   }
 }
