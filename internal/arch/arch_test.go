@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/mysql":                       {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/clickhouse":                  {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/duckdb":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
@@ -87,11 +88,12 @@ var allowed = map[string][]string{
 	},
 
 	// Packages of tests.
-	"internal/arch":        {},
-	"internal/docs":        {},
-	"internal/e2e":         {},
-	"internal/pgtest":      {"internal/pgserver"},
-	"internal/mariadbtest": {"internal/proc"},
+	"internal/arch":           {},
+	"internal/docs":           {},
+	"internal/e2e":            {},
+	"internal/pgtest":         {"internal/pgserver"},
+	"internal/clickhousetest": {"internal/proc"},
+	"internal/mariadbtest":    {"internal/proc"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},
@@ -132,11 +134,12 @@ var foreign = map[string][]string{
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
 	"github.com/duckdb/":        {"plugins/duckdb"},
+	"github.com/ClickHouse/":    {"internal/clickhousetest", "plugins/clickhouse"},
 	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/duckdb", "plugins/mysql",
+		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/clickhouse", "plugins/duckdb", "plugins/mysql",
 		"plugins/postgres", "plugins/sqlite",
 	},
 }
