@@ -44,7 +44,7 @@ build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps: ## install what the tests need: databases, a browser, compilers of C++ and protobuf
+test-deps: ## install what the tests need: databases, a browser, Node and its packages, compilers of C++ and protobuf
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
@@ -89,9 +89,11 @@ SEED     ?= 0
 DURATION ?= 10m
 LEDGER   ?= sqlite
 TEMPORAL ?= $(if $(filter postgres,$(LEDGER)),external,embedded)
+RATE     ?= 40
+GAP      ?= 1.8s
 SERVERS  ?= $(if $(filter postgres,$(LEDGER)),2,1)
-chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres TEMPORAL=embedded|external
-	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS)
+chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres RATE=40 GAP=1.8s
+	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS) --rate $(RATE) --gap $(GAP)
 
 clean: ## what the targets made
 	rm -rf bin demo
