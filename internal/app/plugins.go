@@ -100,6 +100,7 @@ func (a *App) startPlugins(ctx context.Context) error {
 		Dirs: PluginDirs(a.conf), Logger: a.log, StopTimeout: a.conf.Server.ShutdownTimeout,
 	})
 	a.onStop("plugins", a.host.Stop)
+	a.metrics.MustRegister(&pluginCollector{a.host.Metrics})
 
 	now := *a.active.Load()
 	all, err := specs(now.file, a.part)

@@ -30,6 +30,7 @@ const (
 	Destination_Write_FullMethodName       = "/sluice.destination.v1.Destination/Write"
 	Destination_DryRun_FullMethodName      = "/sluice.destination.v1.Destination/DryRun"
 	Destination_CheckObject_FullMethodName = "/sluice.destination.v1.Destination/CheckObject"
+	Destination_Metrics_FullMethodName     = "/sluice.destination.v1.Destination/Metrics"
 )
 
 // DestinationClient is the client API for Destination service.
@@ -53,6 +54,9 @@ type DestinationClient interface {
 	// CheckObject says what a mapping gets wrong about an object. Capability
 	// "objects".
 	CheckObject(ctx context.Context, in *CheckObjectRequest, opts ...grpc.CallOption) (*CheckObjectResponse, error)
+	// Metrics gives the plugin's own figures at this moment. Who has none need not
+	// implement it.
+	Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error)
 }
 
 type destinationClient struct {
@@ -123,6 +127,16 @@ func (c *destinationClient) CheckObject(ctx context.Context, in *CheckObjectRequ
 	return out, nil
 }
 
+func (c *destinationClient) Metrics(ctx context.Context, in *MetricsRequest, opts ...grpc.CallOption) (*MetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MetricsResponse)
+	err := c.cc.Invoke(ctx, Destination_Metrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DestinationServer is the server API for Destination service.
 // All implementations must embed UnimplementedDestinationServer
 // for forward compatibility.
@@ -144,6 +158,9 @@ type DestinationServer interface {
 	// CheckObject says what a mapping gets wrong about an object. Capability
 	// "objects".
 	CheckObject(context.Context, *CheckObjectRequest) (*CheckObjectResponse, error)
+	// Metrics gives the plugin's own figures at this moment. Who has none need not
+	// implement it.
+	Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error)
 	mustEmbedUnimplementedDestinationServer()
 }
 
@@ -171,6 +188,9 @@ func (UnimplementedDestinationServer) DryRun(context.Context, *DryRunRequest) (*
 }
 func (UnimplementedDestinationServer) CheckObject(context.Context, *CheckObjectRequest) (*CheckObjectResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckObject not implemented")
+}
+func (UnimplementedDestinationServer) Metrics(context.Context, *MetricsRequest) (*MetricsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Metrics not implemented")
 }
 func (UnimplementedDestinationServer) mustEmbedUnimplementedDestinationServer() {}
 func (UnimplementedDestinationServer) testEmbeddedByValue()                     {}
@@ -301,6 +321,24 @@ func _Destination_CheckObject_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Destination_Metrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DestinationServer).Metrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Destination_Metrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DestinationServer).Metrics(ctx, req.(*MetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Destination_ServiceDesc is the grpc.ServiceDesc for Destination service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -331,6 +369,10 @@ var Destination_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CheckObject",
 			Handler:    _Destination_CheckObject_Handler,
+		},
+		{
+			MethodName: "Metrics",
+			Handler:    _Destination_Metrics_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -363,3 +363,22 @@ func BenchmarkWrite(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "records/s")
 }
+
+// metered has figures of its own.
+type metered struct {
+	*fake
+	list []destination.Metric
+}
+
+func (m metered) Metrics(context.Context) ([]destination.Metric, error) { return m.list, m.err }
+
+func TestMetricsSurvive(t *testing.T) {
+	if _, err := dial(t, &fake{}).Metrics(t.Context()); !errors.Is(err, wire.ErrUnsupported) {
+		t.Errorf("without figures: %v", err)
+	}
+	want := []destination.Metric{{Name: "requests_total", Labels: map[string]string{"status": "200"}, Value: 12.5}, {Name: "open"}}
+	got, err := dial(t, metered{&fake{}, want}).Metrics(t.Context())
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
