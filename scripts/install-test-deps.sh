@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests need beside Go, where it is missing: PostgreSQL, MariaDB,
-# a browser, compilers of C++ and protobuf, Node with the packages of the plugin in
+# ClickHouse, a browser, compilers of C++ and protobuf, Node with the packages of the plugin in
 # TypeScript. Debian and its relatives only; elsewhere install them by hand. Needs
 # root or sudo, and only if something is missing.
 set -eu
@@ -46,6 +46,7 @@ want() {
 
 want postgresql initdb /usr/lib/postgresql/*/bin/initdb
 want mariadb-server-core mariadbd /usr/sbin/mariadbd # only the programs: no service is started
+want clickhouse-server clickhouse-server /usr/sbin/clickhouse-server
 want chromium chromium chromium-browser /usr/bin/google-chrome
 want g++ "${CXX:-g++}" # DuckDB's library is C++
 want protobuf-compiler protoc
@@ -86,6 +87,18 @@ case $missing in
 	if [ ! -e "$config" ]; then
 		as_root mkdir -p "${config%/*}"
 		echo 'create_main_cluster = false' | as_root tee "$config" >/dev/null
+	fi
+	;;
+esac
+
+# Nor is the service of ClickHouse to run: this file tells Debian to start none.
+policy=/usr/sbin/policy-rc.d
+case $missing in
+*clickhouse*)
+	if [ ! -e "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+		as_root chmod 755 "$policy"
+		trap 'as_root rm -f "$policy"' EXIT
 	fi
 	;;
 esac

@@ -72,6 +72,7 @@ var allowed = map[string][]string{
 	"plugins/hubspot":                           {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve", "plugins/destination/oauth"},
 	"plugins/postgres":                          {"plugins/destination/sqlstate", "plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                            {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/clickhouse":                        {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/mysql":                             {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/duckdb":                            {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                        {"plugins/destination", "plugins/destination/httpanswer", "plugins/destination/oauth", "plugins/destination/redact", "plugins/destination/serve"},
@@ -111,11 +112,12 @@ var allowed = map[string][]string{
 	},
 
 	// Packages of tests.
-	"internal/arch":        {},
-	"internal/docs":        {},
-	"internal/e2e":         {},
-	"internal/pgtest":      {"internal/pgserver"},
-	"internal/mariadbtest": {"internal/proc"},
+	"internal/arch":           {},
+	"internal/docs":           {},
+	"internal/e2e":            {},
+	"internal/pgtest":         {"internal/pgserver"},
+	"internal/clickhousetest": {"internal/proc"},
+	"internal/mariadbtest":    {"internal/proc"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},
@@ -156,6 +158,7 @@ var foreign = map[string][]string{
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "internal/plugintest", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "internal/plugintest", "plugins/postgres"},
 	"github.com/duckdb/":        {"plugins/duckdb"},
+	"github.com/ClickHouse/":    {"internal/clickhousetest", "plugins/clickhouse"},
 	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/destination/oauth", "plugins/hubspot", "plugins/salesforce"},
@@ -163,6 +166,7 @@ var foreign = map[string][]string{
 	"github.com/minio/":         {"plugins/s3"},
 	"github.com/parquet-go/":    {"plugins/internal/parquetfile", "plugins/internal/parquetfile/parquettest"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
+		"plugins/clickhouse",
 		"plugins/destination/serve",
 		"plugins/duckdb",
 		"plugins/file",

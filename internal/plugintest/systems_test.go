@@ -2,11 +2,16 @@ package plugintest_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,13 +20,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/sluicehq/sluice/internal/clickhousetest"
 	"github.com/sluicehq/sluice/internal/fake/hubspot"
 	"github.com/sluicehq/sluice/internal/fake/s3"
 	"github.com/sluicehq/sluice/internal/fake/salesforce"
+	"github.com/sluicehq/sluice/internal/mariadbtest"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/plugins/destination/conformance"
 	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
@@ -37,6 +45,40 @@ var systems = map[string]func(*testing.T) map[string]string{
 	"sqlite": func(*testing.T) map[string]string { return nil },
 	"postgres": func(t *testing.T) map[string]string {
 		return map[string]string{"DATABASE_URL": pgtest.URL(t)}
+	},
+	"mysql": func(t *testing.T) map[string]string {
+		_, url := mariadbtest.Own(t)
+		db, err := sql.Open("mysql", strings.NewReplacer("mysql://", "", "@", "@tcp(", "/test", ")/test?sql_mode=ANSI_QUOTES").Replace(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		query := func(q string) (*sql.Rows, error) { return db.Query(q) }
+		return map[string]string{
+			"MARIADB": url, "MARIADB_WRONG": strings.Replace(url, "root@", "nobody:wrong@", 1), "ROWS": tables(t, query, "", "doesn't exist"),
+		}
+	},
+	"clickhouse": func(t *testing.T) map[string]string {
+		_, url := clickhousetest.Own(t)
+		o, err := clickhouse.ParseDSN(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := clickhouse.OpenDB(o)
+		t.Cleanup(func() { _ = db.Close() })
+		query := func(q string) (*sql.Rows, error) { return db.Query(q) }
+		return map[string]string{
+			"CLICKHOUSE": url, "CLICKHOUSE_WRONG": strings.Replace(url, "default@", "nobody:wrong@", 1), "ROWS": tables(t, query, " FINAL", "doesn't exist"),
+		}
+	},
+	"duckdb": func(t *testing.T) map[string]string {
+		rows := filepath.Join(t.TempDir(), "rows")
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", rows, "./testdata/rows")
+		cmd.Dir, cmd.Env = "../../plugins/duckdb", append(os.Environ(), "CGO_ENABLED=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return map[string]string{"ROWS": rows}
 	},
 	"webhook": func(t *testing.T) map[string]string {
 		const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -131,6 +173,69 @@ var systems = map[string]func(*testing.T) map[string]string{
 		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { org.Load().ServeHTTP(w, r) })
 		return map[string]string{"SALESFORCE": serve(t, api, rows, func() { org.Load().ExpireTokens(0) }, reset)}
 	},
+}
+
+// tables serves the rows of tables of a database, and of those with their changes,
+// with every value as text.
+func tables(t *testing.T, query func(string) (*sql.Rows, error), final, missing string) string {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /rows/{table}", func(w http.ResponseWriter, r *http.Request) {
+		all := []map[string]any{}
+		for _, table := range []string{r.PathValue("table"), r.PathValue("table") + "_changes"} {
+			found, err := query(`SELECT * FROM "` + table + `"` + final)
+			if err != nil && strings.Contains(err.Error(), missing) {
+				continue
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			rows, err := texts(found)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			all = append(all, rows...)
+		}
+		_ = json.NewEncoder(w).Encode(all) // the client went away
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func texts(found *sql.Rows) ([]map[string]any, error) {
+	defer found.Close()
+	names, err := found.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var out []map[string]any
+	for found.Next() {
+		cells, into := make([]any, len(names)), make([]any, len(names))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		if err := found.Scan(into...); err != nil {
+			return nil, err
+		}
+		row := map[string]any{}
+		for i, name := range names {
+			switch v := cells[i].(type) {
+			case nil:
+			case []byte:
+				row[name] = string(v)
+			case *string: // of a nullable column
+				if v != nil {
+					row[name] = *v
+				}
+			default:
+				row[name] = fmt.Sprint(v)
+			}
+		}
+		out = append(out, row)
+	}
+	return out, found.Err()
 }
 
 // lakeRows reads objects of JSONL as the README of the destination s3 says.

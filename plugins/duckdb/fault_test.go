@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
+	"github.com/sluicehq/sluice/plugins/host/trial"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
 )
@@ -130,7 +131,7 @@ func TestNumbersAreDecimals(t *testing.T) {
 func TestTheFileIsReleased(t *testing.T) {
 	binary := hosttest.Build(t, ".", "duckdb")
 	path := filepath.Join(t.TempDir(), "warehouse.duckdb")
-	open := func(release string) *hosttest.Plugin {
+	open := func(release string) *trial.Process {
 		p := hosttest.Open(t, binary)
 		if err := p.Configure(t.Context(), sqltest.Settings(t, settings{Path: path, ReleaseAfter: release})); err != nil {
 			t.Fatal(err)

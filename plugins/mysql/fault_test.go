@@ -216,7 +216,7 @@ func TestServerIsKilled(t *testing.T) {
 	acknowledged := 0
 	for range 2 {
 		first := acknowledged
-		var killer *time.Timer
+		crashed, killer := make(chan struct{}), (*time.Timer)(nil)
 		for ; ; first += 10 {
 			var list []destination.Record
 			for i := range 10 {
@@ -231,9 +231,10 @@ func TestServerIsKilled(t *testing.T) {
 			}
 			acknowledged = first + 10
 			if killer == nil {
-				killer = time.AfterFunc(50*time.Millisecond, func() { server.Crash(t) })
+				killer = time.AfterFunc(50*time.Millisecond, func() { server.Crash(t); close(crashed) })
 			}
 		}
+		<-crashed
 		server.Start(t)
 	}
 	results, err := m.Write(t.Context(), records(record("0", 2, `{"memo":"again"}`)))

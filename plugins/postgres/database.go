@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +19,7 @@ type database struct {
 	dialect
 	pool     *pgxpool.Pool
 	patience string // lockPatience, but for tests
+	noStage  atomic.Bool
 }
 
 var _ sqlcore.Database = (*database)(nil)
@@ -128,24 +131,45 @@ func (d *database) ensureSchema(ctx context.Context, tx pgx.Tx) error {
 }
 
 // Write implements [sqlcore.Database]. All statements go in one round trip, which
-// PostgreSQL makes one transaction.
+// PostgreSQL makes one transaction, unless one of them is large.
 func (d *database) Write(ctx context.Context, w sqlcore.Work) error {
-	var batch pgx.Batch
-	if w.Guarded {
-		lock := "SELECT pg_advisory_xact_lock_shared($1)"
-		if w.Buries {
-			lock = "SELECT pg_advisory_xact_lock($1)"
+	if !d.noStage.Load() && slices.ContainsFunc(w.Statements, isLarge) {
+		err := d.writeStaged(ctx, w)
+		if !errors.Is(err, errNoStage) {
+			return err
 		}
-		batch.Queue(lock, lockNumber("table", d.schema, w.Table))
+		d.noStage.Store(true)
+	}
+	var batch pgx.Batch
+	if lock, args := d.lock(w); lock != "" {
+		batch.Queue(lock, args...)
 	}
 	for _, s := range w.Statements {
-		args := make([]any, len(s.Values))
-		for i, values := range s.Values {
-			args[i] = textArray(values)
-		}
-		batch.Queue(d.Render(s), args...)
+		batch.Queue(d.Render(s), arrays(s)...)
 	}
 	return d.pool.SendBatch(ctx, &batch).Close()
+}
+
+// lock is the statement that keeps work from running beside other work on its table.
+func (d *database) lock(w sqlcore.Work) (string, []any) {
+	name := []any{lockNumber("table", d.schema, w.Table)}
+	switch {
+	case w.Buries:
+		return "SELECT pg_advisory_xact_lock($1)", name
+	case w.Guarded:
+		return "SELECT pg_advisory_xact_lock_shared($1)", name
+	default:
+		return "", nil
+	}
+}
+
+// arrays are the parameters of a statement, one for each column.
+func arrays(s sqlcore.Statement) []any {
+	args := make([]any, len(s.Values))
+	for i, values := range s.Values {
+		args[i] = textArray(values)
+	}
+	return args
 }
 
 // lockNumber names an advisory lock.

@@ -27,6 +27,10 @@ type Database interface {
 	RenderAlteration(table string, a Alteration) []string
 }
 
+// Calendar is for a [Database] whose instants do not reach from the year 1 to 9999.
+// One of another year makes the column one of text.
+type Calendar interface{ Years() (first, last int) }
+
 // Alteration is one change to a table: exactly one of the fields is set.
 type Alteration struct {
 	Create *Layout // the table does not exist yet
@@ -38,7 +42,7 @@ type Alteration struct {
 func (a Alteration) Refused(err error) error {
 	switch {
 	case a.Add != nil:
-		return &AlterError{Column: a.Add.Name, Err: err}
+		return &AlterError{Column: a.Add.Name, Adds: true, Err: err}
 	case a.Widen != nil:
 		return &AlterError{Column: a.Widen.Name, Err: err}
 	default:
@@ -55,6 +59,7 @@ type Layout struct {
 // AlterError is an alteration that the database refused.
 type AlterError struct {
 	Column string
+	Adds   bool // the column was to be new
 	Err    error
 }
 

@@ -1,6 +1,7 @@
 package sqlcore
 
 import (
+	"math/big"
 	"strconv"
 	"strings"
 )
@@ -25,4 +26,20 @@ func (n Digits) fit(s string) bool {
 		}
 	}
 	return len(whole)+e <= n.Whole && len(fraction)-e <= n.Fraction
+}
+
+// Plain writes a JSON number that fits some [Digits] without an exponent, for
+// databases that do not read one.
+func Plain(s string) string {
+	mantissa, exponent, ok := strings.Cut(strings.ToLower(s), "e")
+	if !ok {
+		return s
+	}
+	value, isNumber := new(big.Rat).SetString(s)
+	e, err := strconv.Atoi(exponent)
+	if !isNumber || err != nil {
+		return s
+	}
+	_, fraction, _ := strings.Cut(mantissa, ".")
+	return value.FloatString(max(0, len(fraction)-e))
 }

@@ -13,3 +13,13 @@ func TestDigits(t *testing.T) {
 		}
 	}
 }
+
+func TestPlain(t *testing.T) {
+	for number, want := range map[string]string{
+		"0": "0", "-1.50": "-1.50", "1.5e3": "1500", "1.5E+3": "1500", "1E-7": "0.0000001", "-12.50e1": "-125.0", "0e5": "0", "1e0": "1",
+	} {
+		if got := Plain(number); got != want {
+			t.Errorf("%s: got %s, want %s", number, got, want)
+		}
+	}
+}

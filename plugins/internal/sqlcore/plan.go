@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -100,6 +101,7 @@ func fit(db Database, c Column, lenient bool, rows []*row, field string) (cells,
 	texts := make([]string, len(rows))
 	var misfits []int
 	digits := db.Digits()
+	calendar, hasCalendar := db.(Calendar)
 	for i, r := range rows {
 		var raw json.RawMessage
 		if raw, f.present[i] = r.fields[field]; !f.present[i] {
@@ -109,6 +111,9 @@ func fit(db Database, c Column, lenient bool, rows []*row, field string) (cells,
 			continue
 		}
 		text, ok := encode(c.Kind, digits, lenient, raw)
+		if hasCalendar && ok && c.Kind == Timestamp {
+			ok = inYears(calendar, text)
+		}
 		if !ok && db.TakesAny(c.Kind) {
 			text, ok = plain(raw), true
 		}
@@ -120,6 +125,12 @@ func fit(db Database, c Column, lenient bool, rows []*row, field string) (cells,
 		f.values[i] = &texts[i]
 	}
 	return f, misfits
+}
+
+func inYears(c Calendar, text string) bool {
+	first, last := c.Years()
+	year, err := strconv.Atoi(text[:4])
+	return err == nil && first <= year && year <= last
 }
 
 // statements upserts the given rows: one statement per set of fields that rows

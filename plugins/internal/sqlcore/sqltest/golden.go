@@ -36,13 +36,14 @@ func Golden(t *testing.T, p Place, db sqlcore.Database) {
 	changes := batch("invoices", change)
 	changes.Mode = destination.ModeChanges
 	add := sqlcore.Column{Name: "extra", Kind: sqlcore.JSON}
+	removed := p.removes()[len(p.removes())-1]
 	var b strings.Builder
 	for _, part := range []struct {
 		title string
 		lines []string
 	}{
 		{"records into a new table", dry("soft", mixed)},
-		{"records, hard deletes", dry("hard", deleted)},
+		{"records, " + removed + " deletes", dry(removed, deleted)},
 		{"changes", dry("soft", changes)},
 		{"a new column", db.RenderAlteration("invoices", sqlcore.Alteration{Add: &add})},
 		{"a wider column: number", db.RenderAlteration("invoices", sqlcore.Alteration{Widen: &sqlcore.Column{Name: "amount", Kind: sqlcore.Number}})},

@@ -12,7 +12,13 @@ import (
 // Benchmark writes batches of 1,000 invoices, each of them twice, and reports rows
 // per second.
 func Benchmark(b *testing.B, d destination.Destination, sets int) {
-	const size = 1000
+	b.Helper()
+	BenchmarkOf(b, d, sets, 1000)
+}
+
+// BenchmarkOf is Benchmark with batches of another size.
+func BenchmarkOf(b *testing.B, d destination.Destination, sets, size int) {
+	b.Helper()
 	n := 0
 	for b.Loop() {
 		batch := invoices(n/2*size, size, int64(n+1), sets)

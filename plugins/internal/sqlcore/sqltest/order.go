@@ -45,7 +45,7 @@ func history(t *rapid.T, id string) []destination.Record {
 // anyOrder: permuted, repeated and split into batches over two processes, the
 // same versions end in the same table.
 func anyOrder(t *testing.T, p Place) {
-	for _, remove := range []string{"soft", "hard"} {
+	for _, remove := range p.removes() {
 		writers := []destination.Destination{p.Open(t, remove), p.Open(t, remove)}
 		var tables atomic.Int64
 		rapid.Check(t, func(rt *rapid.T) {
@@ -125,7 +125,7 @@ func (p Place) simple(rows map[string]map[string]string) map[string]map[string]s
 // in an order of its own, at the same time.
 func writersOutOfOrder(t *testing.T, p Place) {
 	const keys, versions = 20, 25
-	for _, remove := range []string{"soft", "hard"} {
+	for _, remove := range p.removes() {
 		var wg sync.WaitGroup
 		for w := range 2 {
 			d := p.Open(t, remove)

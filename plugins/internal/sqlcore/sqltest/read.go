@@ -8,9 +8,17 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 )
 
+// Rows are those of database/sql, and others like them.
+type Rows interface {
+	Next() bool
+	Scan(into ...any) error
+	Err() error
+	Close() error
+}
+
 // Read reads rows with every value as text: a null is left out, and a string in a
 // column of JSON comes without its quotes. It closes found.
-func Read(t testing.TB, found *sql.Rows, columns []sqlcore.Column) []map[string]string {
+func Read(t testing.TB, found Rows, columns []sqlcore.Column) []map[string]string {
 	t.Helper()
 	defer found.Close()
 	var out []map[string]string

@@ -44,6 +44,10 @@ func refusedWidening(t *testing.T, p Place) {
 	if p.Hold != nil {
 		hold, release = p.Hold(p.Table("invoices"), "paid")
 	}
+	if len(hold) == 0 {
+		t.Log("nothing holds a column here")
+		return
+	}
 	p.Exec(t, hold...)
 	results := write(t, d, batch("invoices",
 		put("a", 2, `{"paid":false}`), put("bad", 1, `{"paid":"partly"}`), put("b", 1, `{"memo":"m"}`)))
@@ -63,7 +67,7 @@ func refusedWidening(t *testing.T, p Place) {
 func columns(t *testing.T, p Place) {
 	d := p.Open(t, "soft")
 	deliver(t, d, batch("invoices", put("a", 1, `{"unknown":null,"judged":12.50}`)))
-	p.Exec(t, "UPDATE "+p.Table("invoices")+" SET amount = NULL, due_at = NULL, memo = NULL, paid = NULL, \"lines\" = NULL, judged = NULL, _deleted_at = NULL")
+	p.Exec(t, `SELECT amount, due_at, memo, paid, "lines", judged, _deleted_at FROM `+p.Table("invoices"))
 	deliver(t, d, batch("invoices", put("b", 1, `{"unknown":"now it is"}`)))
 	p.want(t, "invoices", "b", map[string]string{"unknown": "now it is"})
 	if p.state(t, "invoices")["a"]["unknown"] != "" {
@@ -146,7 +150,7 @@ func changingTable(t *testing.T, p Place) {
 func foreignTable(t *testing.T, p Place) {
 	d := p.Open(t, "soft")
 	deliver(t, d, batch("bills", put("a", 1, `{}`))) // makes the schema
-	p.Exec(t, "CREATE TABLE "+p.Table("invoices")+" (id integer PRIMARY KEY, memo text)")
+	p.Exec(t, "CREATE TABLE "+p.Table("invoices")+" (id integer, memo text)"+p.Engine)
 	_, err := d.Write(t.Context(), batch("invoices", put("a", 1, `{"memo":"m"}`)))
 	f, ok := errors.AsType[*destination.Failure](err)
 	if !ok || f.Kind != destination.Misconfigured || f.Code != "FOREIGN_TABLE" {
