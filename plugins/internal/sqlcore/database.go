@@ -84,6 +84,10 @@ type Statement struct {
 	Unless string
 	// Values has one list per column, all of the same length. A nil is null.
 	Values [][]*string
+	// Masks says for each row which Columns it has, one byte per column: '1', or
+	// '0' where the row leaves the column alone. Empty if every row has all. Upsert
+	// only, and only with [Options.Masked].
+	Masks []string
 }
 
 // Work is what is to be written in one transaction.
