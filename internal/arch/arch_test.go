@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
+	"plugins/redshift":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
 
 	// The server sees nothing of a plugin but the contract.
@@ -75,6 +76,7 @@ var allowed = map[string][]string{
 	"internal/sandbox": {},
 	// Systems that destinations write to, for tests and trials.
 	"internal/fake/hubspot":    {},
+	"internal/fake/redshift":   {},
 	"internal/fake/salesforce": {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
@@ -121,17 +123,17 @@ var foreign = map[string][]string{
 	},
 	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
-	"github.com/cockroachdb/":   {"config/expr"},
+	"github.com/cockroachdb/":   {"config/expr", "plugins/redshift"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/fake/redshift", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres", "plugins/redshift"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/redshift", "plugins/sqlite",
 	},
 }
 

@@ -17,14 +17,14 @@ func (fakeDatabase) TakesAny(k Kind) bool { return k == Text }
 
 func TestMasked(t *testing.T) {
 	l := recordLayout("invoices", []string{"id"})
-	row := func(id, fields string) *row {
+	with := func(id, fields string) *row {
 		r := &row{key: []string{id}, version: 7}
 		if err := json.Unmarshal([]byte(fields), &r.fields); err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
-	rows := []*row{row("a", `{"amount":1,"memo":"m"}`), row("b", `{"memo":null}`), row("c", `{"memo":"n","other":true}`)}
+	rows := []*row{with("a", `{"amount":1,"memo":"m"}`), with("b", `{"memo":null}`), with("c", `{"memo":"n","other":true}`)}
 	types := map[string]destination.FieldType{"amount": destination.TypeNumber, "memo": destination.TypeText, "unused": destination.TypeText}
 	p, err := makePlan(fakeDatabase{}, newShape(nil), l, types, rows, refusals{})
 	if err != nil {

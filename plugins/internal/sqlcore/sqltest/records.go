@@ -48,8 +48,11 @@ const forbid = "bad"
 
 func (p Place) forbid(t *testing.T) {
 	t.Helper()
-	// A unique index over one value is a refusal that every database knows.
-	p.Exec(t, "CREATE UNIQUE INDEX only_one ON "+p.Table("invoices")+" (memo) WHERE memo = '"+forbid+"'")
+	statement := "CREATE UNIQUE INDEX only_one ON " + p.Table("invoices") + " (memo) WHERE memo = '" + forbid + "'"
+	if p.Forbid != nil {
+		statement = p.Forbid(p.Table("invoices"))
+	}
+	p.Exec(t, statement)
 }
 
 // badRecords: the database refuses some records of a large batch. Only they are

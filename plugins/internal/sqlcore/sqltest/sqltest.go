@@ -6,8 +6,10 @@ package sqltest
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +27,27 @@ type Place struct {
 	Exec func(t *testing.T, statements ...string)
 	// Table quotes a table's name with its schema.
 	Table func(name string) string
+
+	// FixedScale says that numbers come back with other zeros at their end than
+	// they came with.
+	FixedScale bool
+	// Hold returns what keeps a column of a table from being widened, and what
+	// lets go of it. Nil is a view.
+	Hold func(table, column string) (hold, release string)
+	// Forbid returns what makes the database refuse rows with the memo "bad". Nil
+	// is a unique index over one value.
+	Forbid func(table string) string
 }
+
+// number is a value as it is compared.
+func (p Place) number(value string) string {
+	if p.FixedScale && decimal.MatchString(value) {
+		return strings.TrimRight(strings.TrimRight(value, "0"), ".")
+	}
+	return value
+}
+
+var decimal = regexp.MustCompile(`^-?[0-9]+\.[0-9]+$`)
 
 // Run tests destinations at places that newPlace makes.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
@@ -127,6 +149,9 @@ func (p Place) state(t *testing.T, table string) map[string]map[string]string {
 			}
 			delete(r, name)
 		}
+		for name, value := range r {
+			r[name] = p.number(value)
+		}
 		out[id] = r
 	}
 	return out
@@ -140,7 +165,7 @@ func (p Place) want(t *testing.T, table, id string, want map[string]string) {
 		t.Errorf("no row %q", id)
 	}
 	for name, value := range want {
-		if row[name] != value {
+		if row[name] != p.number(value) {
 			t.Errorf("row %q: %s = %q, want %q", id, name, row[name], value)
 		}
 	}
