@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
+	"plugins/bigquery":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/redshift":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
 
@@ -77,11 +78,13 @@ var allowed = map[string][]string{
 	// Systems that destinations write to, for tests and trials.
 	"internal/fake/hubspot":    {},
 	"internal/fake/redshift":   {},
+	"internal/fake/warehouse":  {},
+	"internal/fake/bigquery":   {"internal/fake/warehouse"},
 	"internal/fake/salesforce": {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/hubspot", "internal/fake/salesforce",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/salesforce",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/sandbox", "plugins/destination", "plugins/host",
 	},
@@ -123,7 +126,7 @@ var foreign = map[string][]string{
 	},
 	"gopkg.in/yaml":             {"internal/rehearsal", "config"},
 	"cel.dev/":                  {"config/expr"},
-	"github.com/cockroachdb/":   {"config/expr", "plugins/redshift"},
+	"github.com/cockroachdb/":   {"config/expr", "internal/fake/warehouse", "plugins/redshift"},
 	"github.com/ncruces/":       {"config/expr"},
 	"github.com/spf13/":         {"cmd/sluice"},
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
@@ -131,9 +134,11 @@ var foreign = map[string][]string{
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/fake/redshift", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres", "plugins/redshift"},
 	"github.com/stretchr/":      {},
+	"cloud.google.com/":         {"plugins/bigquery"},
+	"google.golang.org/api/":    {"plugins/bigquery"},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/redshift", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/host", "plugins/bigquery", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/redshift", "plugins/sqlite",
 	},
 }
 

@@ -18,7 +18,8 @@ import (
 
 // plugins are those that the documentation speaks of, with their packages.
 var plugins = map[string]string{
-	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "redshift": "plugins/redshift", "sqlite": "plugins/sqlite",
+	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "redshift": "plugins/redshift", "bigquery": "plugins/bigquery",
+	"sqlite":  "plugins/sqlite",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
 }
 

@@ -1,6 +1,9 @@
 package sqlcore
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Database is one database as the core sees it. Its methods are called
 // concurrently.
@@ -112,10 +115,13 @@ const (
 	Orphan                   // a row of another table is missing: find the record
 	Refused                  // the column cannot be altered
 	Setup                    // nothing works until somebody changes settings or rights
+	Busy                     // the database asks to wait until Fault.Until
 )
 
 // Fault is the meaning of an error.
 type Fault struct {
 	Kind FaultKind
 	Code string // short, stable, without values
+	// Until is the earliest moment for another try. Busy only.
+	Until time.Time
 }

@@ -190,7 +190,7 @@ func (c *call) bisect(ctx context.Context, now *shape, selected []int) (stale []
 		return append(c.bisect(ctx, now, selected[:half]), c.bisect(ctx, now, selected[half:])...)
 	}
 	for _, i := range selected {
-		c.settle(i, destination.Result{Kind: resultKind(fault.Kind), Code: fault.Code, Message: err.Error()})
+		c.settle(i, destination.Result{Kind: resultKind(fault.Kind), Code: fault.Code, Message: err.Error(), Until: fault.Until})
 	}
 	return nil
 }

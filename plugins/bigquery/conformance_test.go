@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	fake "github.com/sluicehq/sluice/internal/fake/bigquery"
+	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
+	"github.com/sluicehq/sluice/plugins/host/hosttest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
+)
+
+// Each write is several requests: the property tests draw fewer cases here.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "15"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
+
+// harness reads tables from the fake.
+type harness struct {
+	server *fake.Server
+	url    string
+	remove string
+	binary string // "": in process
+	places *atomic.Int64
+}
+
+func TestConformance(t *testing.T) {
+	binary := hosttest.Build(t, ".", "bigquery")
+	for _, remove := range []string{"soft", "hard"} {
+		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				server, url := serveFake(t, fake.Options{})
+				destinationtest.Run(t, harness{server: server, url: url, remove: remove, binary: binary, places: new(atomic.Int64)})
+			})
+		}
+	}
+}
+
+func (h harness) New(t *testing.T) destination.Destination {
+	if h.binary != "" {
+		return hosttest.Open(t, h.binary)
+	}
+	return &warehouse{}
+}
+
+func (h harness) Settings(t *testing.T) json.RawMessage {
+	return sqltest.Settings(t, settings{Project: "project", Endpoint: h.url, Dataset: fmt.Sprintf("place_%d", h.places.Add(1)), Delete: h.remove})
+}
+
+func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	out := append(h.server.Rows(s.Project, s.Dataset, object), h.server.Rows(s.Project, s.Dataset, object+"_changes")...)
+	for _, r := range out {
+		if body, ok := r["body"]; ok {
+			var fields map[string]json.RawMessage
+			if err := json.Unmarshal([]byte(body), &fields); err != nil {
+				t.Fatal(err)
+			}
+			maps.Copy(r, texts(fields))
+		}
+	}
+	return out
+}
+
+func texts(members map[string]json.RawMessage) map[string]string {
+	out := map[string]string{}
+	for name, value := range members {
+		var s string
+		switch {
+		case string(value) == "null":
+		case json.Unmarshal(value, &s) == nil:
+			out[name] = s
+		default:
+			out[name] = string(value)
+		}
+	}
+	return out
+}
