@@ -14,7 +14,11 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 BUILD   := $(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -tags '$(TAGS)'
 BIN     ?= bin
 TAGS    ?=
-PLUGINS := $(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go)))
+# A plugin that needs cgo is a module of its own, so that nothing else is built
+# with a C compiler or downloads its libraries.
+MODULES     := $(notdir $(patsubst %/go.mod,%,$(wildcard plugins/*/go.mod)))
+CGO_PLUGINS ?= $(MODULES)
+PLUGINS     := $(filter-out $(MODULES),$(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go))))
 
 .PHONY: help build demo test check race fuzz reproducible sbom generate bench bench-parts chaos clean test-deps
 
@@ -28,15 +32,26 @@ build: ## bin/sluice and one binary per plugin in bin/plugins; TAGS=slim without
 		echo "build plugin $$p"; \
 		$(BUILD) -o $(BIN)/plugins/sluice-destination-$$p ./plugins/$$p || exit 1; \
 	done
+	@umask 022; bin=$$(cd $(BIN)/plugins && pwd); for p in $(CGO_PLUGINS); do \
+		if ! command -v "$${CXX:-g++}" >/dev/null; then \
+			echo "NOT BUILT: plugin $$p needs a C++ compiler: install one (Debian: apt-get install g++) and run make build again"; \
+			rm -f "$$bin/sluice-destination-$$p"; continue; \
+		fi; \
+		echo "build plugin $$p, with cgo"; \
+		(cd plugins/$$p && CGO_ENABLED=1 $(BUILD) -o "$$bin/sluice-destination-$$p" .) || exit 1; \
+	done
 
 demo: build ## the main job, on this machine, with nothing to install; KEEP=1 stays up
 	bin/sluice demo $(if $(KEEP),--keep)
 
-test-deps: ## install what the tests need: PostgreSQL, a browser, the protobuf compiler
+test-deps: ## install what the tests need: databases, a browser, compilers of C++ and protobuf
 	scripts/install-test-deps.sh
 
 test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
 	$(GO) tool gotestsum --format pkgname -- -shuffle=on -count=1 -timeout 20m ./...
+	for p in $(CGO_PLUGINS); do \
+		CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C plugins/$$p -json -shuffle=on -count=1 -timeout 20m ./... || exit 1; \
+	done
 	$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C deploy -json -shuffle=on -count=1 -timeout 20m ./...
 
 check: test-deps ## formatting, static analysis, races, generated files
@@ -45,6 +60,9 @@ check: test-deps ## formatting, static analysis, races, generated files
 race: export CGO_ENABLED = 1
 race: ## tests under the race detector, but for those that compile the Temporal server
 	$(GO) tool gotestsum --format pkgname -- -race -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
+	for p in $(CGO_PLUGINS); do \
+		$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C plugins/$$p -json -race -run 'TestSQL|TestFault' -count=1 -timeout 20m . || exit 1; \
+	done
 
 fuzz: ## every fuzz target for a while; FUZZTIME=10m each takes longer
 	scripts/fuzz.sh

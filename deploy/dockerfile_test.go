@@ -218,6 +218,10 @@ func TestImage(t *testing.T) {
 		t.Fatalf("%d plugins, %v", len(folders), err)
 	}
 	for _, main := range folders {
+		// A module of its own needs cgo, and its plugin a C library that the image has not.
+		if _, err := os.Stat(filepath.Join(filepath.Dir(main), "go.mod")); err == nil {
+			continue
+		}
 		if name := filepath.Base(filepath.Dir(main)); !strings.Contains(plugins, name) {
 			t.Errorf("the image has no plugin %s:\n%s", name, plugins)
 		}
@@ -229,7 +233,7 @@ func TestBuildsAreReproducible(t *testing.T) {
 	i := buildImage(t)
 	again := filepath.Join(t.TempDir(), "in another folder")
 	copyContext(t, filepath.Join(again, "of another name"))
-	cmd := exec.CommandContext(t.Context(), "make", "build", "TAGS=slim", "VERSION=devel", "BIN="+filepath.Join(t.TempDir(), "bin"))
+	cmd := exec.CommandContext(t.Context(), "make", "build", "TAGS=slim", "CGO_PLUGINS=", "VERSION=devel", "BIN="+filepath.Join(t.TempDir(), "bin"))
 	cmd.Dir = filepath.Join(again, "of another name")
 	bin := strings.TrimPrefix(cmd.Args[len(cmd.Args)-1], "BIN=")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -2,6 +2,7 @@
 # Every check that is not a test. Each step says what it is; the first failure stops.
 set -eu
 cd "$(dirname "$0")/.."
+cgo_plugins=$(dirname plugins/*/go.mod) # modules of their own, built with cgo
 step() { printf '\n== %s\n' "$1"; }
 
 step "gofmt"
@@ -13,12 +14,14 @@ fi
 step "go mod tidy"
 go mod tidy -diff
 go -C deploy mod tidy -diff
+for module in $cgo_plugins; do go -C "$module" mod tidy -diff; done
 
 step "go vet"
 go vet ./...
 go vet -tags slim ./cmd/... ./internal/embedded/...
 go vet -tags upgradetest ./workflows/... ./internal/ledger/postgres/...
 go -C deploy vet ./...
+for module in $cgo_plugins; do CGO_ENABLED=1 go -C "$module" vet ./...; done
 
 step "the build of the chaos suite"
 go vet -tags chaos ./internal/fault
@@ -28,6 +31,7 @@ step "staticcheck"
 go tool staticcheck ./...
 staticcheck=$(go tool -n staticcheck)
 (cd deploy && "$staticcheck" ./...)
+for module in $cgo_plugins; do (cd "$module" && CGO_ENABLED=1 "$staticcheck" ./...); done
 
 step "workflowcheck"
 go tool workflowcheck -config .workflowcheck.yaml ./workflows/...

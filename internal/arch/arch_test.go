@@ -55,6 +55,8 @@ var allowed = map[string][]string{
 	"plugins/hubspot":                     {"plugins/destination", "plugins/destination/serve"},
 	"plugins/postgres":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/sqlite":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/mysql":                       {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/duckdb":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"plugins/bigquery":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/redshift":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
@@ -90,10 +92,11 @@ var allowed = map[string][]string{
 	},
 
 	// Packages of tests.
-	"internal/arch":   {},
-	"internal/docs":   {},
-	"internal/e2e":    {},
-	"internal/pgtest": {"internal/pgserver"},
+	"internal/arch":        {},
+	"internal/docs":        {},
+	"internal/e2e":         {},
+	"internal/pgtest":      {"internal/pgserver"},
+	"internal/mariadbtest": {"internal/proc"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},
@@ -133,12 +136,15 @@ var foreign = map[string][]string{
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "plugins/sqlite"},
 	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/fake/redshift", "internal/ledger/postgres", "internal/pgserver", "plugins/postgres", "plugins/redshift"},
+	"github.com/duckdb/":        {"plugins/duckdb"},
+	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},
 	"github.com/stretchr/":      {},
 	"cloud.google.com/":         {"plugins/bigquery"},
 	"google.golang.org/api/":    {"plugins/bigquery"},
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
-		"plugins/destination/serve", "plugins/host", "plugins/bigquery", "plugins/internal/sqlcore/sqltest", "plugins/postgres", "plugins/redshift", "plugins/sqlite",
+		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/bigquery", "plugins/duckdb", "plugins/mysql",
+		"plugins/postgres", "plugins/redshift", "plugins/sqlite",
 	},
 }
 
@@ -149,10 +155,29 @@ type pkg struct {
 	Imports               []string
 }
 
+// packages lists those of this module and of the plugins that are modules of
+// their own.
 func packages(t *testing.T) []pkg {
 	t.Helper()
+	root := filepath.Join("..", "..")
+	modules, err := filepath.Glob(filepath.Join(root, "plugins", "*", "go.mod"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("%d plugins are modules, %v", len(modules), err)
+	}
+	list := listed(t, root)
+	for _, m := range modules {
+		list = append(list, listed(t, filepath.Dir(m))...)
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list found only %d packages", len(list))
+	}
+	return list
+}
+
+func listed(t *testing.T, dir string) []pkg {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-e", "-json=ImportPath,Dir,Name,GoFiles,Imports", "./...")
-	cmd.Dir = filepath.Join("..", "..")
+	cmd.Dir = dir
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -169,9 +194,6 @@ func packages(t *testing.T) []pkg {
 		if p.Name != "" { // a folder whose files are all for other build tags
 			list = append(list, p)
 		}
-	}
-	if len(list) < 10 {
-		t.Fatalf("go list found only %d packages", len(list))
 	}
 	return list
 }

@@ -18,15 +18,22 @@ import (
 
 // plugins are those that the documentation speaks of, with their packages.
 var plugins = map[string]string{
-	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "redshift": "plugins/redshift", "bigquery": "plugins/bigquery",
-	"sqlite":  "plugins/sqlite",
+	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
+	"duckdb":   "plugins/duckdb",
+	"redshift": "plugins/redshift", "bigquery": "plugins/bigquery",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
 }
 
 func TestSettings(t *testing.T) {
 	schemas := make(map[string]json.RawMessage)
 	for name, dir := range plugins {
-		d, err := host.Inspect(t.Context(), hosttest.Build(t, "github.com/sluicehq/sluice/"+dir, name))
+		var binary string
+		if _, err := os.Stat(filepath.Join(root, dir, "go.mod")); err == nil {
+			binary = hosttest.BuildModule(t, filepath.Join(root, dir), name)
+		} else {
+			binary = hosttest.Build(t, "github.com/sluicehq/sluice/"+dir, name)
+		}
+		d, err := host.Inspect(t.Context(), binary)
 		if err != nil {
 			t.Fatal(err)
 		}

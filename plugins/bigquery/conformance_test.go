@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -65,29 +64,5 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 		t.Fatal(err)
 	}
 	out := append(h.server.Rows(s.Project, s.Dataset, object), h.server.Rows(s.Project, s.Dataset, object+"_changes")...)
-	for _, r := range out {
-		if body, ok := r["body"]; ok {
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(body), &fields); err != nil {
-				t.Fatal(err)
-			}
-			maps.Copy(r, texts(fields))
-		}
-	}
-	return out
-}
-
-func texts(members map[string]json.RawMessage) map[string]string {
-	out := map[string]string{}
-	for name, value := range members {
-		var s string
-		switch {
-		case string(value) == "null":
-		case json.Unmarshal(value, &s) == nil:
-			out[name] = s
-		default:
-			out[name] = string(value)
-		}
-	}
-	return out
+	return sqltest.Unfold(t, out)
 }

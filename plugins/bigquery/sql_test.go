@@ -41,7 +41,7 @@ func newPlace(t *testing.T) sqltest.Place {
 		Table:      dialect{dataset: "project.rootfi"}.Table,
 		FixedScale: true,
 		// What a view and a rule of the owner would do, which the fake has not.
-		Hold:   func(_, _ string) (string, string) { return "hold", "release" },
+		Hold:   func(_, _ string) (hold, release []string) { return []string{"hold"}, []string{"release"} },
 		Forbid: func(string) string { return "forbid" },
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"maps"
 	"sync/atomic"
 	"testing"
 
@@ -67,16 +66,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 		t.Fatal(err)
 	}
 	out := append(rows(t, h.url, s.Schema, object), rows(t, h.url, s.Schema, object+"_changes")...)
-	for _, r := range out {
-		if body, ok := r["body"]; ok {
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(body), &fields); err != nil {
-				t.Fatal(err)
-			}
-			maps.Copy(r, texts(fields))
-		}
-	}
-	return out
+	return sqltest.Unfold(t, out)
 }
 
 // rows reads a table with every value as text; null is left out.

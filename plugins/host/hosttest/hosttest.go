@@ -18,8 +18,22 @@ import (
 // package under test) and returns the plugin's file, which lives as long as t.
 func Build(t *testing.T, pkg, name string) string {
 	t.Helper()
+	return build(t, exec.CommandContext(t.Context(), "go", "build"), pkg, name)
+}
+
+// BuildModule builds the plugin in a folder that is a module of its own, with cgo.
+func BuildModule(t *testing.T, dir, name string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "build")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=1")
+	return build(t, cmd, ".", name)
+}
+
+func build(t *testing.T, cmd *exec.Cmd, pkg, name string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), host.Prefix+name)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
+	cmd.Args = append(cmd.Args, "-o", path, pkg)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
 	// Built under a umask of 002 it would be refused.
