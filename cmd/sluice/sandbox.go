@@ -26,7 +26,7 @@ func newSandboxCommand() *cobra.Command {
 		Args:  exactArgs(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand(), newSandboxBigQueryCommand())
+	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand(), newSandboxBigQueryCommand(), newSandboxSnowflakeCommand())
 	return cmd
 }
 

@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"plugins/duckdb":                      {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/salesforce":                  {"plugins/destination", "plugins/destination/serve"},
 	"plugins/bigquery":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
+	"plugins/snowflake":                   {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"plugins/redshift":                    {"plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
 	"examples/plugin-hello":               {"plugins/destination", "plugins/destination/serve"},
 
@@ -82,11 +83,12 @@ var allowed = map[string][]string{
 	"internal/fake/redshift":   {},
 	"internal/fake/warehouse":  {},
 	"internal/fake/bigquery":   {"internal/fake/warehouse"},
+	"internal/fake/snowflake":  {"internal/fake/warehouse"},
 	"internal/fake/salesforce": {},
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/salesforce",
+		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/salesforce", "internal/fake/snowflake",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/sandbox", "plugins/destination", "plugins/host",
 	},
@@ -144,7 +146,7 @@ var foreign = map[string][]string{
 	"golang.org/x/oauth2":       {"plugins/hubspot", "plugins/salesforce"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
 		"plugins/destination/serve", "plugins/host", "plugins/internal/sqlcore/sqltest", "plugins/bigquery", "plugins/duckdb", "plugins/mysql",
-		"plugins/postgres", "plugins/redshift", "plugins/sqlite",
+		"plugins/postgres", "plugins/redshift", "plugins/snowflake", "plugins/sqlite",
 	},
 }
 

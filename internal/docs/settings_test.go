@@ -20,7 +20,7 @@ import (
 var plugins = map[string]string{
 	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
 	"duckdb":   "plugins/duckdb",
-	"redshift": "plugins/redshift", "bigquery": "plugins/bigquery",
+	"redshift": "plugins/redshift", "bigquery": "plugins/bigquery", "snowflake": "plugins/snowflake",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
 }
 

@@ -91,6 +91,75 @@ func (p *parser) update(tables map[string]*table) (*Result, error) {
 	return result, nil
 }
 
+// insert reads INSERT INTO table (names) SELECT ... .
+func (p *parser) insert(tables map[string]*table) (*Result, error) {
+	name, err := p.tableName()
+	if err != nil {
+		return nil, err
+	}
+	t, err := lookup(tables, name)
+	if err != nil {
+		return nil, err
+	}
+	names, err := p.names()
+	if err != nil {
+		return nil, err
+	}
+	selected, err := p.selection()
+	if err != nil {
+		return nil, err
+	}
+	if len(selected.columns) != len(names) {
+		return nil, fmt.Errorf("%w: %d values for %d columns", ErrSyntax, len(selected.columns), len(names))
+	}
+	for _, r := range selected.rows {
+		fresh := map[string]Value{}
+		for i, n := range names {
+			at, ok := p.dialect.column(t.columns, n)
+			if !ok {
+				return nil, fmt.Errorf("%w: %s", ErrNoColumn, n)
+			}
+			if err := store(fresh, t.columns[at], r.values[selected.columns[i].Name]); err != nil {
+				return nil, err
+			}
+		}
+		t.rows = append(t.rows, fresh)
+	}
+	return &Result{Affected: len(selected.rows)}, nil
+}
+
+// remove reads DELETE FROM table WHERE condition.
+func (p *parser) remove(tables map[string]*table) (*Result, error) {
+	name, err := p.tableName()
+	if err != nil {
+		return nil, err
+	}
+	t, err := lookup(tables, name)
+	if err != nil {
+		return nil, err
+	}
+	if !p.word("WHERE") {
+		return nil, p.unexpected()
+	}
+	where, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	var kept []map[string]Value
+	for _, r := range t.rows {
+		yes, err := where(&scope{rows: map[string]row{"": {t.columns, r}}})
+		if err != nil {
+			return nil, err
+		}
+		if !isTrue(yes) {
+			kept = append(kept, r)
+		}
+	}
+	result := &Result{Affected: len(t.rows) - len(kept)}
+	t.rows = kept
+	return result, nil
+}
+
 // merging is a MERGE that was understood.
 type merging struct {
 	on, guard expr

@@ -233,6 +233,7 @@ func store(row map[string]Value, c Column, v Value) error {
 	if c.banned != nil && *c.banned == fitting.Text {
 		return fmt.Errorf("%w: column %s refuses it", ErrValue, c.Name)
 	}
+	fitting.made = &c.Type
 	row[c.Name] = fitting
 	return nil
 }

@@ -65,6 +65,8 @@ func TestErrors(t *testing.T) {
 		"SELECT 'open":                            ErrSyntax,
 		"SELECT nofunction(1)":                    ErrSyntax,
 		"INSERT INTO t VALUES (1)":                ErrSyntax,
+		"INSERT INTO t (k, v) SELECT 'a'":         ErrSyntax,
+		"DELETE FROM t":                           ErrSyntax,
 		"CREATE TABLE w (a JSONB)":                ErrSyntax,
 		"CREATE TABLE w (a NUM(39,1))":            ErrSyntax,
 		"CREATE TABLE t (a INT)":                  ErrExists,
@@ -111,6 +113,34 @@ func TestTransaction(t *testing.T) {
 	}
 }
 
+func TestStagedRows(t *testing.T) {
+	e := engine()
+	script := `CREATE TRANSIENT TABLE b (id TEXT, rows TEXT); CREATE TABLE t (k TEXT, v INT);
+INSERT INTO b (id, rows) SELECT ?, ?; INSERT INTO b (id, rows) SELECT 'other', 'not JSON';
+MERGE INTO t AS t USING (SELECT f.value[0]::TEXT AS k, f.value[1]::TEXT::INT AS v FROM (SELECT rows FROM b WHERE id = 'x') AS b, LATERAL FLATTEN(INPUT => PARSE_JSON(b.rows)) AS f) AS s
+ON t.k = s.k WHEN NOT MATCHED THEN INSERT (k, v) VALUES (s.k, s.v); DELETE FROM b WHERE id = 'x'`
+	if err := run(t, e, script, map[string]string{"1": "x", "2": `[["a","1"],["b",null]]`}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := e.Rows("t"), []map[string]string{{"k": "a", "v": "1"}, {"k": "b"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := e.Rows("b"); len(got) != 1 || got[0]["id"] != "other" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestTableOfASelect(t *testing.T) {
+	e := engine()
+	if err := run(t, e, "CREATE TABLE t AS SELECT 0::NUM(19,0) AS n, NULL::TS AS at, 'x' AS x; UPDATE t SET n = n + 1, at = CURRENT_TIMESTAMP() WHERE TRUE", nil); err != nil {
+		t.Fatal(err)
+	}
+	columns, _ := e.Table("t")
+	if columns[0].Type.Name != "NUM(19,0)" || columns[1].Type.Name != "TS" || e.Rows("t")[0]["n"] != "1" {
+		t.Errorf("%+v %v", columns, e.Rows("t"))
+	}
+}
+
 func TestSwapOfNames(t *testing.T) {
 	e := engine()
 	if err := run(t, e, `CREATE TABLE t AS SELECT 1 AS a, 'x' AS b; ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a`, nil); err != nil {
@@ -123,7 +153,7 @@ func TestSwapOfNames(t *testing.T) {
 
 func FuzzRun(f *testing.F) {
 	f.Add("CREATE TABLE t (a INT, PRIMARY KEY (a)); " + merge)
-	f.Add(`SELECT CASE WHEN "a" IS NOT NULL THEN f.value[0]::TEXT END FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?))) AS f`)
+	f.Add(`SELECT CASE WHEN "a" IS NOT NULL THEN f.value[0]::TEXT END FROM t AS b, LATERAL FLATTEN(INPUT => PARSE_JSON(b.rows)) AS f`)
 	f.Add("ALTER TABLE t RENAME COLUMN a TO b, RENAME COLUMN b TO a")
 	f.Fuzz(func(_ *testing.T, sql string) {
 		s := engine().Session()

@@ -157,7 +157,9 @@ func casting(value expr, t Type) expr {
 		if err != nil {
 			return v, err
 		}
-		return cast(v, t)
+		v, err = cast(v, t)
+		v.made = &t
+		return v, err
 	}
 }
 
@@ -377,6 +379,24 @@ var functions = map[string]function{
 		}
 		from = min(from-1, len(a[0].Text))
 		return of(str, a[0].Text[from:min(from+n, len(a[0].Text))]), nil
+	}},
+	"CONCAT": {2, func(_ func() time.Time, a []Value) (Value, error) {
+		return of(str, a[0].Text+a[1].Text), nil
+	}},
+	"RTRIM": {2, func(_ func() time.Time, a []Value) (Value, error) {
+		return of(str, strings.TrimRight(a[0].Text, a[1].Text)), nil
+	}},
+	"TO_CHAR": {2, func(_ func() time.Time, a []Value) (Value, error) {
+		if a[1].Text != `YYYY-MM-DD"T"HH24:MI:SS.FF6"Z"` || a[0].base != timestamp {
+			return Value{}, fmt.Errorf("%w: TO_CHAR knows one format", ErrSyntax)
+		}
+		return of(str, a[0].Text), nil
+	}},
+	"CONVERT_TIMEZONE": {2, func(_ func() time.Time, a []Value) (Value, error) {
+		if a[0].Text != "UTC" || a[1].base != timestamp {
+			return Value{}, fmt.Errorf("%w: CONVERT_TIMEZONE knows UTC", ErrSyntax)
+		}
+		return a[1], nil
 	}},
 	// JSON_VALUE reads '$[n]' of a list.
 	"JSON_VALUE": {2, func(_ func() time.Time, a []Value) (Value, error) {

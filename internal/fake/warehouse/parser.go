@@ -154,8 +154,12 @@ func (p *parser) statement() (*Result, error) {
 		return nil, nil
 	case p.word("ASSERT"):
 		return nil, p.assertion()
-	case p.word("CREATE", "TABLE"):
+	case p.word("CREATE", "TABLE"), p.word("CREATE", "TRANSIENT", "TABLE"):
 		return p.change((*parser).create)
+	case p.word("INSERT", "INTO"):
+		return p.change((*parser).insert)
+	case p.word("DELETE", "FROM"):
+		return p.change((*parser).remove)
 	case p.word("ALTER", "TABLE"):
 		return p.change((*parser).alter)
 	case p.word("DROP", "TABLE"):

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // relation is what a SELECT reads or gives.
@@ -68,6 +69,11 @@ func (p *parser) selection() (relation, error) {
 				return relation{}, err
 			}
 		}
+		if p.take(",") {
+			if scopes, err = p.flatten(scopes); err != nil {
+				return relation{}, err
+			}
+		}
 	}
 	if p.word("WHERE") {
 		where, err := p.expression()
@@ -106,7 +112,10 @@ func (p *parser) items() ([]item, error) {
 			if err != nil {
 				return nil, err
 			}
-			name := p.dialect.Fold(start.text)
+			name := fmt.Sprintf("f%d_", len(out))
+			if start.kind == word || start.kind == quoted {
+				name = p.dialect.Fold(start.text)
+			}
 			if p.word("AS") {
 				if name, err = p.name(); err != nil {
 					return nil, err
@@ -123,35 +132,22 @@ func (p *parser) items() ([]item, error) {
 // source reads what comes after FROM: the elements of a JSON list that is a
 // parameter, a query, or a table.
 func (p *parser) source() (relation, string, error) {
-	elements := func(column string, close ...string) (relation, error) {
-		t := p.peek()
-		if t.kind != param || !p.next() {
-			return relation{}, p.unexpected()
-		}
-		v, err := p.parameter(t.text)
-		if err != nil {
-			return relation{}, err
-		}
-		for _, c := range close {
-			if !p.take(c) {
-				return relation{}, p.unexpected()
-			}
-		}
-		return expand(v, column)
-	}
 	var r relation
 	var err error
 	switch {
 	case p.word("UNNEST"):
-		if !p.take("(") || !p.word("JSON_QUERY_ARRAY") || !p.take("(") {
+		if !p.take("(") || !p.word("JSON_QUERY_ARRAY") || !p.take("(") || p.peek().kind != param {
 			return r, "", p.unexpected()
 		}
-		r, err = elements("", ")", ")")
-	case p.word("TABLE"):
-		if !p.take("(") || !p.word("FLATTEN") || !p.take("(") || !p.word("INPUT") || !p.take("=>") || !p.word("PARSE_JSON") || !p.take("(") {
+		name := p.peek().text
+		var v Value
+		if v, err = p.parameter(name); err != nil {
+			return r, "", err
+		}
+		if p.next(); !p.take(")") || !p.take(")") {
 			return r, "", p.unexpected()
 		}
-		r, err = elements(p.dialect.Fold("value"), ")", ")", ")")
+		r, err = expand(v, "")
 	case p.take("("):
 		if r, err = p.selection(); err == nil && !p.take(")") {
 			err = p.unexpected()
@@ -209,6 +205,42 @@ func expand(v Value, column string) (relation, error) {
 		r.rows = append(r.rows, row{values: map[string]Value{column: element}})
 	}
 	return r, nil
+}
+
+// flatten reads LATERAL FLATTEN(INPUT => PARSE_JSON(expression)) AS alias: each
+// scope becomes one for every element.
+func (p *parser) flatten(scopes []*scope) ([]*scope, error) {
+	if !p.word("LATERAL", "FLATTEN") || !p.take("(") || !p.word("INPUT") || !p.take("=>") || !p.word("PARSE_JSON") || !p.take("(") {
+		return nil, p.unexpected()
+	}
+	input, err := p.expression()
+	if err != nil {
+		return nil, err
+	}
+	if !p.take(")") || !p.take(")") {
+		return nil, p.unexpected()
+	}
+	alias, err := p.alias()
+	if err != nil {
+		return nil, err
+	}
+	var out []*scope
+	for _, s := range scopes {
+		v, err := input(s)
+		if err != nil {
+			return nil, err
+		}
+		elements, err := expand(v, p.dialect.Fold("value"))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range elements.rows {
+			rows := maps.Clone(s.rows)
+			rows[alias] = row{elements.columns, e.values}
+			out = append(out, &scope{rows: rows})
+		}
+	}
+	return out, nil
 }
 
 // join adds to each scope the row of a table that fits, or one of nulls. More
@@ -284,7 +316,9 @@ func project(items []item, shape []row, aliases []string, scopes []*scope) (rela
 		if !i.star {
 			c := Column{Name: i.name}
 			for _, r := range out.rows {
-				if v := r.values[i.name]; v.base != none {
+				if v := r.values[i.name]; v.made != nil {
+					c.Type = *v.made
+				} else if v.base != none {
 					c.Type = Type{base: v.base, Name: names[v.base]}
 				}
 			}

@@ -43,6 +43,13 @@ type Type struct {
 	base             base
 	precision, scale int // of decimals
 	length           int // of text, in characters
+	padded           bool
+}
+
+// Padded makes decimals that become text have all digits of their scale.
+func (t Type) Padded() Type {
+	t.padded = true
+	return t
 }
 
 // Boolean, Integer, Decimal, Timestamp and Text make the types of a dialect.
@@ -68,6 +75,7 @@ type Value struct {
 	Text string
 	base base
 	list []Value // of an array
+	made *Type   // what it was cast to, for tables made of a SELECT
 }
 
 func null() Value { return Value{Null: true} }
@@ -84,13 +92,15 @@ func cast(v Value, t Type) (Value, error) {
 	if v.Null {
 		return Value{Null: true, base: t.base}, nil
 	}
-	bad := func() (Value, error) { return Value{}, fmt.Errorf("%w: not a %s", ErrValue, t.Name) }
+	bad := func() (Value, error) {
+		return Value{}, fmt.Errorf("%w: '%.40s' is not a %s", ErrValue, v.Text, t.Name)
+	}
 	switch {
 	case t.base == str:
 		if t.length > 0 && len([]rune(v.Text)) > t.length {
 			return Value{}, fmt.Errorf("%w: too long for %s", ErrValue, t.Name)
 		}
-		return of(str, v.Text), nil
+		return of(str, v.padded()), nil
 	case t.base == v.base && t.base != decimal:
 		return v, nil
 	case t.base == decimal && (v.base == str || v.base == integer || v.base == decimal):
@@ -118,10 +128,19 @@ func cast(v Value, t Type) (Value, error) {
 	return bad()
 }
 
+// padded is the value as text.
+func (v Value) padded() string {
+	if v.base != decimal || v.made == nil || !v.made.padded || v.made.scale == 0 {
+		return v.Text
+	}
+	whole, fraction, _ := strings.Cut(v.Text, ".")
+	return whole + "." + fraction + strings.Repeat("0", v.made.scale-len(fraction))
+}
+
 func castDecimal(v Value, t Type) (Value, error) {
 	d, _, err := apd.NewFromString(v.Text)
 	if err != nil || d.Form != apd.Finite {
-		return Value{}, fmt.Errorf("%w: not a %s", ErrValue, t.Name)
+		return Value{}, fmt.Errorf("%w: '%.40s' is not a %s", ErrValue, v.Text, t.Name)
 	}
 	plain := d.Text('f')
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(plain, "-"), ".")
