@@ -38,7 +38,7 @@ go tool workflowcheck -config .workflowcheck.yaml ./workflows/...
 
 step "generated files"
 scripts/generate.sh
-if ! git diff --exit-code --stat -- '*.pb.go' docs config; then
+if ! git diff --exit-code --stat -- '*.pb.go' docs config examples/plugin-typescript; then
 	echo "generated files are not current: run make generate and commit the result" && exit 1
 fi
 

@@ -32,8 +32,16 @@ proto() {
 	done
 }
 
+typescript() {
+	cd examples/plugin-typescript
+	npm run --silent generate
+}
+
 case "${1-}" in
-'') go generate ./... ;;
+'')
+	go generate ./...
+	typescript
+	;;
 proto)
 	shift
 	proto "$@"

@@ -1,8 +1,10 @@
 #!/bin/sh
 # Installs what the tests need beside Go, where it is missing: PostgreSQL, MariaDB,
-# a browser, compilers of C++ and protobuf. Debian and its relatives only; elsewhere install
-# them by hand. Needs root or sudo, and only if something is missing.
+# a browser, compilers of C++ and protobuf, Node with the packages of the plugin in
+# TypeScript. Debian and its relatives only; elsewhere install them by hand. Needs
+# root or sudo, and only if something is missing.
 set -eu
+cd "$(dirname "$0")/.."
 
 say() { printf 'test-deps: %s\n' "$*"; }
 
@@ -48,8 +50,28 @@ want chromium chromium chromium-browser /usr/bin/google-chrome
 want g++ "${CXX:-g++}" # DuckDB's library is C++
 want protobuf-compiler protoc
 want libprotobuf-dev google/protobuf/timestamp.proto /usr/include/google/protobuf/timestamp.proto # what protoc imports
+want nodejs node
+want npm npm
 
-[ -n "$missing" ] || exit 0
+# node_packages installs what the lock file of the TypeScript plugin names, where
+# that is not what is there.
+node_packages() {
+	(
+		cd examples/plugin-typescript
+		if cmp -s package-lock.json node_modules/.installed; then
+			say "npm: packages of $PWD found"
+			return
+		fi
+		npm ci --no-audit --no-fund --loglevel=error
+		cp package-lock.json node_modules/.installed
+		say "npm: packages of $PWD installed"
+	)
+}
+
+if [ -z "$missing" ]; then
+	node_packages
+	exit 0
+fi
 
 command -v apt-get >/dev/null || {
 	say "missing:$missing. There is no apt-get here: install them by hand" >&2
@@ -76,3 +98,4 @@ apt_get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confol
 for package in $missing; do
 	say "$package: installed"
 done
+node_packages

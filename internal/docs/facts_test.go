@@ -68,6 +68,27 @@ func TestExamplePluginIsTheOneThatIsTested(t *testing.T) {
 	t.Error("docs/plugins.md does not show the example")
 }
 
+// Authors in other languages have no code of ours that tells them these.
+func TestProtocolIsDescribed(t *testing.T) {
+	page := pageAt(t, "docs/protocol.md").text
+	handshake := source(t, "plugins/internal/wire")
+	facts := found(regexp.MustCompile(`"(SLUICE_[A-Z_]+|[0-9a-f-]{36})"`), handshake)
+	facts = append(facts, found(regexp.MustCompile(`"(PATH|TMPDIR|TZ|LANG|LC_ALL|SSL_CERT_[A-Z]+)"`), source(t, "plugins/host"))...)
+	if m := regexp.MustCompile(`MaxMessageBytes = (\d+) << 20`).FindStringSubmatch(handshake); m != nil {
+		facts = append(facts, m[1]+" MiB")
+	} else {
+		t.Error("the limit of messages is not found")
+	}
+	if len(facts) < 10 {
+		t.Errorf("only %d facts: %v", len(facts), facts)
+	}
+	for _, fact := range facts {
+		if !strings.Contains(page, fact) {
+			t.Errorf("docs/protocol.md does not say %s", fact)
+		}
+	}
+}
+
 func TestDecisionsAreListed(t *testing.T) {
 	files, err := filepath.Glob(root + "/docs/decisions/0*.md")
 	if err != nil || len(files) == 0 {

@@ -27,7 +27,7 @@ type block struct {
 }
 
 // skipped are directories that hold nothing of ours, or nothing for users.
-var skipped = map[string]bool{".git": true, "bin": true, "demo": true, "data": true, "out": true, "testdata": true}
+var skipped = map[string]bool{".git": true, "bin": true, "demo": true, "data": true, "out": true, "testdata": true, "node_modules": true}
 
 // pages returns every Markdown file of the repository.
 func pages(t *testing.T) []page {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,6 +23,7 @@ var plugins = map[string]string{
 	"duckdb":   "plugins/duckdb",
 	"redshift": "plugins/redshift", "bigquery": "plugins/bigquery", "snowflake": "plugins/snowflake",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
+	"kafka": "plugins/kafka", "s3": "plugins/s3",
 }
 
 func TestSettings(t *testing.T) {
@@ -39,6 +41,7 @@ func TestSettings(t *testing.T) {
 		}
 		schemas[name] = d.ConfigSchema
 	}
+	schemas["journal"] = journalSchema(t)
 	t.Run("tables have every setting", func(t *testing.T) {
 		overview := sections(pageAt(t, "docs/destinations.md").text)
 		for name, dir := range plugins {
@@ -52,6 +55,12 @@ func TestSettings(t *testing.T) {
 			if got := firstColumn(sections(pageAt(t, dir+"/README.md").text)["Settings"]); !slices.Equal(got, want) {
 				t.Errorf("%s/README.md: the settings are %v, want %v", dir, got, want)
 			}
+		}
+	})
+	t.Run("the example in TypeScript has every setting", func(t *testing.T) {
+		readme := sections(pageAt(t, "examples/plugin-typescript/README.md").text)
+		if got, want := firstColumn(readme["Settings"]), properties(t, schemas["journal"]); !slices.Equal(got, want) {
+			t.Errorf("the settings are %v, want %v", got, want)
 		}
 	})
 	t.Run("YAML is a configuration", func(t *testing.T) {
@@ -84,6 +93,22 @@ func TestSettings(t *testing.T) {
 			check(t, name, string(text), schemas)
 		}
 	})
+}
+
+// journalSchema asks the plugin in TypeScript.
+func journalSchema(t *testing.T) json.RawMessage {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), host.Prefix+"journal")
+	c := exec.CommandContext(t.Context(), "node", "scripts/bundle.mjs", "--out", file)
+	c.Dir = root + "/examples/plugin-typescript"
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("build the plugin in TypeScript: %v: run make test-deps\n%s", err, out)
+	}
+	d, err := host.Inspect(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.ConfigSchema
 }
 
 func check(t *testing.T, place, text string, schemas map[string]json.RawMessage) {

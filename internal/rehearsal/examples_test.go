@@ -29,7 +29,7 @@ func load(t *testing.T, path string) *rehearsal.Rehearsal {
 // The examples do what their tests say, as with sluice test.
 func TestExamples(t *testing.T) {
 	tested := 0
-	for _, name := range []string{"warehouse.yaml", "crm.yaml", "tenants"} {
+	for _, name := range []string{"warehouse.yaml", "crm.yaml", "slack.yaml", "tenants"} {
 		path := filepath.Join(examples, name)
 		files := rehearsal.Beside(path)
 		if len(files) == 0 {
@@ -197,7 +197,7 @@ func TestExplainShowsWhatATestGets(t *testing.T) {
 	for _, d := range got.Parts[0].Deliveries {
 		shown[d.Destination] += d.String() + "\n"
 	}
-	if want := `{"amount":150.10,"company":"c1","paid":100.00,`; !strings.Contains(shown["crm"], want) || !strings.Contains(shown["crm"], "waits until the destination has the record of CONTACTS") {
+	if want := `{"amount":150.10,"closedate":null,"deal_currency_code":null,"dealname":"Invoice i1","dealstage":"contractsent",`; !strings.Contains(shown["crm"], want) || !strings.Contains(shown["crm"], "waits until the destination has the record of CONTACTS") {
 		t.Errorf("crm gets %s", shown["crm"])
 	}
 	if !strings.Contains(shown["audit"], "append invoices") || !strings.Contains(shown["warehouse"], "upsert invoices") {

@@ -22,15 +22,16 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "SQLite, the real library")
 	binary := hosttest.Build(t, ".", "sqlite")
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove})
+			report.Run(t, harness{remove: remove})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove, binary: binary})
+			report.Run(t, harness{remove: remove, binary: binary})
 		})
 	}
 }

@@ -107,7 +107,10 @@ func (s *Server) write(o *object, kind string, body []byte) answer {
 	traced := !slices.ContainsFunc(in.Inputs, func(i input) bool { return i.TraceID == "" })
 	checked := make([]*apiError, len(in.Inputs))
 	for i, one := range in.Inputs {
-		e, status := o.check(kind, one)
+		e, status := s.refused(one), http.StatusBadRequest
+		if e == nil {
+			e, status = o.check(kind, one)
+		}
 		if e == nil {
 			continue
 		}

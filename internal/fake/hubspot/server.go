@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/fake/mishap"
 )
 
 // maxBody bounds what is read of a request; 100 records fit well.
@@ -27,6 +29,14 @@ type Options struct {
 	RatePer10s, RateDaily int
 	// Seed decides how results are shuffled.
 	Seed uint64
+	// Mishaps are some of those of the function of that name; one of them happens
+	// every so many calls (0: mishap.DefaultEvery).
+	Mishaps     []string
+	MishapEvery int
+	// Refuse are values for which a record is refused for good.
+	Refuse []string
+	// Latency is how long a call takes.
+	Latency time.Duration
 	// Now is the clock; nil is the machine's.
 	Now func() time.Time
 }
@@ -78,6 +88,7 @@ type Server struct {
 	recent  []time.Time // calls of the last ten seconds
 	day     string
 	today   int
+	plan    mishap.Plan
 }
 
 // New makes an account with the standard objects.
@@ -87,7 +98,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		options: o, objects: standardObjects(), links: map[Association]struct{}{}, tokens: map[string]time.Time{},
-		nextID: 500, random: rand.New(rand.NewPCG(o.Seed, 1)),
+		nextID: 500, random: rand.New(rand.NewPCG(o.Seed, 1)), plan: mishap.Plan{Names: o.Mishaps, Every: o.MishapEvery},
 	}
 	for _, name := range o.Custom {
 		s.objects[name] = newObject(name + "_information")
@@ -125,6 +136,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return // the client went away, or sends more than anybody should
+	}
+	if s.options.Latency > 0 {
+		select {
+		case <-time.After(s.options.Latency):
+		case <-r.Context().Done():
+			return
+		}
 	}
 	s.mu.Lock()
 	a := s.answer(r, body)
@@ -175,6 +193,11 @@ func (s *Server) answer(r *http.Request, body []byte) answer {
 	s.calls = append(s.calls, Call{Method: r.Method, Path: r.URL.Path, Inputs: len(batch.Inputs)})
 	if a, failed := s.fault(r.URL.Path); failed {
 		return a
+	}
+	if !strings.HasPrefix(r.URL.Path, "/oauth/") {
+		if a, failed := s.mishap(r.URL.Path, len(batch.Inputs)); failed {
+			return a
+		}
 	}
 	path, version, ok := split(r.URL.Path)
 	if !ok {

@@ -36,6 +36,7 @@ type faults struct {
 	tokenRequests int // the next token is good for so many requests; 0: for any number
 	job           *JobFault
 	stuck         bool
+	locked        bool // the next record meets a lock
 }
 
 // Fail makes requests or records fail.
@@ -87,6 +88,10 @@ func (f *faults) request(r *http.Request) (Fault, bool) {
 
 // failing returns the error that a record is to meet.
 func (s *Server) failing(key string) *apiError {
+	if s.faults.locked {
+		s.faults.locked = false
+		return problem("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records")
+	}
 	f, ok := s.faults.next(func(f *Fault) bool { return f.Key == key })
 	if !ok {
 		return nil

@@ -17,6 +17,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/fake/mishap"
 )
 
 // Options make an org.
@@ -31,6 +34,15 @@ type Options struct {
 
 	// DailyLimit is how many requests a day may hold; 0: 100,000.
 	DailyLimit int
+	// Mishaps are some of those of the function of that name; one of them happens
+	// every so many requests (0: mishap.DefaultEvery).
+	Mishaps     []string
+	MishapEvery int
+	// Refuse are external ids whose records are refused for good.
+	Refuse []string
+	// Latency is how long a request takes.
+	Latency time.Duration
+
 	// BulkPolls is how often a job has to be asked for before it is done; 0: 2.
 	BulkPolls int
 }
@@ -56,6 +68,7 @@ type Server struct {
 	requests []Request
 	jobs     map[string]*job
 	faults   faults
+	plan     mishap.Plan
 }
 
 // New makes an empty org.
@@ -78,7 +91,10 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		options: o, mux: http.NewServeMux(), records: map[string]map[string]Record{}, byValue: map[string]Record{},
-		tokens: map[string]int{}, jobs: map[string]*job{},
+		tokens: map[string]int{}, jobs: map[string]*job{}, plan: mishap.Plan{Names: o.Mishaps, Every: o.MishapEvery},
+	}
+	for _, key := range o.Refuse {
+		s.Fail(Fault{Key: key, Times: -1, Code: "FIELD_CUSTOM_VALIDATION_EXCEPTION", Message: "this record is refused"})
 	}
 	for object := range o.Schema {
 		s.records[object] = map[string]Record{}
@@ -86,6 +102,8 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("POST /services/oauth2/token", s.token)
 	const base = "/services/data/{version}/"
 	s.mux.HandleFunc("GET "+base+"limits", s.api(s.limits))
+	s.mux.HandleFunc("GET "+base+"sobjects", s.api(s.list))
+	s.mux.HandleFunc("GET "+base+"sobjects/{object}/describe", s.api(s.describe))
 	s.mux.HandleFunc("GET "+base+"query", s.api(s.query))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects/{object}/{external}", s.api(s.upsertCollection))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects", s.api(s.updateCollection))
@@ -149,6 +167,13 @@ func (s *Server) api(handle func(*call)) http.HandlerFunc {
 		if err != nil {
 			return // the client went away
 		}
+		if s.options.Latency > 0 {
+			select {
+			case <-time.After(s.options.Latency):
+			case <-r.Context().Done():
+				return
+			}
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		c := &call{w: w, r: r, body: body}
@@ -164,6 +189,9 @@ func (s *Server) api(handle func(*call)) http.HandlerFunc {
 				w.Header().Set(name, value)
 			}
 			c.refuse(f.Status, problem(f.Code, f.Message))
+			return
+		}
+		if s.mishap(c) {
 			return
 		}
 		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

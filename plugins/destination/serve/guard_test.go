@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,6 +102,9 @@ func TestMissingAbilities(t *testing.T) {
 	if _, err := g.DryRun(t.Context(), destination.Batch{}); !errors.Is(err, wire.ErrUnsupported) {
 		t.Error(err)
 	}
+	if _, err := g.CheckObject(t.Context(), "bills", nil); !errors.Is(err, wire.ErrUnsupported) {
+		t.Error(err)
+	}
 }
 
 func TestStopCancelsWaitsAndCloses(t *testing.T) {
@@ -167,5 +171,39 @@ func TestStartedByHand(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "is a destination plugin: Sluice starts it") {
 		t.Errorf("said %q", stderr.String())
+	}
+}
+
+// meter is an author with figures.
+type meter struct {
+	*author
+	panics bool
+}
+
+func (m meter) Metrics(context.Context) ([]destination.Metric, error) {
+	if m.panics {
+		panic("metrics")
+	}
+	return []destination.Metric{{Name: "own_total", Value: 1}}, nil
+}
+
+func TestMetrics(t *testing.T) {
+	names := func(list []destination.Metric) (names []string) {
+		for _, m := range list {
+			names = append(names, m.Name)
+		}
+		return names
+	}
+	list, err := newGuard(&author{}, nil).Metrics(t.Context())
+	if err != nil || !slices.Contains(names(list), "goroutines") {
+		t.Errorf("without figures of its own: %v, %v", names(list), err)
+	}
+	list, err = newGuard(meter{&author{}, false}, nil).Metrics(t.Context())
+	if err != nil || !slices.Contains(names(list), "own_total") || !slices.Contains(names(list), "goroutines") {
+		t.Errorf("with figures of its own: %v, %v", names(list), err)
+	}
+	var stderr bytes.Buffer
+	if _, err := newGuard(meter{&author{}, true}, &stderr).Metrics(t.Context()); err == nil {
+		t.Error("a panic is no error")
 	}
 }
