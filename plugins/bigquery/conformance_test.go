@@ -33,13 +33,14 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "A fake of its REST API that executes the SQL, not BigQuery")
 	binary := hosttest.Build(t, ".", "bigquery")
 	for _, remove := range []string{"soft", "hard"} {
 		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				server, url := serveFake(t, fake.Options{})
-				destinationtest.Run(t, harness{server: server, url: url, remove: remove, binary: binary, places: new(atomic.Int64)})
+				report.Run(t, harness{server: server, url: url, remove: remove, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}

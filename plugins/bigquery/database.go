@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 	"google.golang.org/api/googleapi"
 	"google.golang.org/api/option"
+	htransport "google.golang.org/api/transport/http"
 )
 
 // database implements [sqlcore.Database].
@@ -26,6 +28,7 @@ type database struct {
 
 	mu     sync.Mutex
 	client *bigquery.Client         // nil until it is needed
+	idle   func()                   // closes its idle connections: the client itself does not
 	turns  map[string]chan struct{} // by table: writers of this process take turns
 }
 
@@ -45,25 +48,35 @@ func (d *database) connected() (*bigquery.Client, error) {
 	if d.client != nil {
 		return d.client, nil
 	}
+	base := http.DefaultTransport.(*http.Transport).Clone()
+	var transport http.RoundTripper = base
 	var options []option.ClientOption
 	if d.settings.Endpoint != "" {
 		options = append(options, option.WithEndpoint(strings.TrimSuffix(d.settings.Endpoint, "/")+"/bigquery/v2/"))
 	}
-	switch {
-	case d.settings.Credentials != "":
-		options = append(options, option.WithAuthCredentialsJSON(option.ServiceAccount, []byte(d.settings.Credentials)))
-	case d.settings.Endpoint != "":
-		options = append(options, option.WithoutAuthentication())
+	if d.settings.Credentials != "" || d.settings.Endpoint == "" {
+		with := []option.ClientOption{option.WithScopes(bigquery.Scope)}
+		if d.settings.Credentials != "" {
+			with = append(with, option.WithAuthCredentialsJSON(option.ServiceAccount, []byte(d.settings.Credentials)))
+		}
+		authorized, err := htransport.NewTransport(context.Background(), base, with...)
+		if err != nil {
+			return nil, errCredentials
+		}
+		transport = authorized
 	}
+	options = append(options, option.WithHTTPClient(&http.Client{Transport: transport}))
 	c, err := bigquery.NewClient(context.Background(), d.settings.Project, options...)
 	if err != nil {
-		// The error may quote the key.
-		return nil, &setupError{"CREDENTIALS", "no usable credentials: give credentials, or application default credentials on the machine"}
+		return nil, errCredentials
 	}
 	c.Location = d.settings.Location
-	d.client = c
+	d.client, d.idle = c, base.CloseIdleConnections
 	return c, nil
 }
+
+// errCredentials stands for errors that may quote the key.
+var errCredentials = &setupError{"CREDENTIALS", "no usable credentials: give credentials, or application default credentials on the machine"}
 
 // forget drops a client whose token was refused: another one gets a new token.
 func (d *database) forget(c *bigquery.Client) {
@@ -71,7 +84,7 @@ func (d *database) forget(c *bigquery.Client) {
 	defer d.mu.Unlock()
 	if d.client == c {
 		d.client = nil
-		_ = c.Close() // it only ends idle connections
+		d.idle()
 	}
 }
 
@@ -81,6 +94,7 @@ func (d *database) close() error {
 	if d.client == nil {
 		return nil
 	}
+	d.idle()
 	return d.client.Close()
 }
 
@@ -203,6 +217,20 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 	if err := d.ensureDataset(ctx); err != nil {
 		return err
 	}
+	if err := d.ensureLock(ctx, table); err != nil {
+		return err
+	}
+	now, err := d.Columns(ctx, table)
+	if err != nil {
+		return err
+	}
+	alterations, err := plan(now)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(alterations, func(a sqlcore.Alteration) bool { return a.Widen != nil }) {
+		return d.apply(ctx, table, alterations) // repeated or done by two at once, this does no harm
+	}
 	return d.locked(ctx, table, func() error {
 		now, err := d.Columns(ctx, table)
 		if err != nil {
@@ -212,15 +240,19 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 		if err != nil {
 			return err
 		}
-		for _, a := range alterations {
-			for _, sql := range d.RenderAlteration(table, a) {
-				if _, err := d.run(ctx, sql, nil); err != nil {
-					return a.Refused(err)
-				}
+		return d.apply(ctx, table, alterations)
+	})
+}
+
+func (d *database) apply(ctx context.Context, table string, alterations []sqlcore.Alteration) error {
+	for _, a := range alterations {
+		for _, sql := range d.RenderAlteration(table, a) {
+			if _, err := d.run(ctx, sql, nil); err != nil {
+				return a.Refused(err)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Write implements [sqlcore.Database]: all statements are one script, which is one

@@ -12,14 +12,14 @@ import (
 
 // Each table has a table beside it with one row. Every write changes that row in
 // its transaction: BigQuery cancels one of two transactions that change the same
-// table, and would let both insert the same key otherwise. Who alters the table
+// table, and would let both insert the same key otherwise. Who widens a column
 // sets until in it: a column cannot be altered within a transaction.
 
 // beingAltered is how a write fails while the table is altered.
 const beingAltered = "sluice: the table is being altered"
 
 // alterPatience is how long a lock holds that nobody gives back.
-const alterPatience = "INTERVAL 15 MINUTE"
+const alterPatience = "INTERVAL 5 MINUTE"
 
 // errHeld says that another process alters the table.
 var errHeld = errors.New(beingAltered)
@@ -39,9 +39,6 @@ func (d *database) locked(ctx context.Context, table string, f func() error) (er
 		return err
 	}
 	defer release()
-	if err := d.ensureLock(ctx, table); err != nil {
-		return err
-	}
 	holder := rand.Text()
 	status, err := d.run(ctx, fmt.Sprintf("UPDATE %s SET holder = @holder, until = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), %s) WHERE until IS NULL OR until < CURRENT_TIMESTAMP()",
 		d.lock(table), alterPatience), map[string]string{"holder": holder})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -33,13 +34,14 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "PostgreSQL behind a proxy that refuses what Redshift lacks, not Redshift")
 	binary := hosttest.Build(t, ".", "redshift")
 	for _, remove := range []string{"soft", "hard"} {
 		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				url := pgtest.URL(t)
-				destinationtest.Run(t, harness{url: url, proxy: before(t, url).URL(), remove: remove, binary: binary, places: new(atomic.Int64)})
+				database := pgtest.URL(t)
+				report.Run(t, harness{url: database, proxy: before(t, database).URL(), remove: remove, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -58,6 +60,20 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 
 func (h harness) Lacks() map[string]string {
 	return map[string]string{"large": "Redshift stores no text of more than 65,535 bytes: the record is rejected"}
+}
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
+	s.URL = u.String()
+	return sqltest.Settings(t, s)
 }
 
 func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {

@@ -32,6 +32,7 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "A fake of its SQL API that executes the SQL, not Snowflake")
 	binary := hosttest.Build(t, ".", "snowflake")
 	for _, remove := range []string{"soft", "hard"} {
 		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
@@ -39,7 +40,7 @@ func TestConformance(t *testing.T) {
 				t.Parallel()
 				server, o := serveFake(t)
 				o.Delete = remove
-				destinationtest.Run(t, harness{server: server, settings: o, binary: binary, places: new(atomic.Int64)})
+				report.Run(t, harness{server: server, settings: o, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -59,6 +60,15 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var o settings
+	if err := json.Unmarshal(raw, &o); err != nil {
+		t.Fatal(err)
+	}
+	o.PrivateKey = newPair().pem
+	return sqltest.Settings(t, o)
+}
 
 func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
 	var o settings

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
@@ -83,6 +84,18 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 	if err := d.ensureSchema(ctx); err != nil {
 		return err
 	}
+	now, err := d.Columns(ctx, table)
+	if err != nil {
+		return err
+	}
+	alterations, err := plan(now)
+	if err != nil {
+		return err
+	}
+	left := slices.ContainsFunc(now, func(c sqlcore.Column) bool { return strings.HasPrefix(c.Name, aside) })
+	if !left && !slices.ContainsFunc(alterations, func(a sqlcore.Alteration) bool { return a.Widen != nil }) {
+		return d.apply(ctx, table, alterations) // repeated or done by two at once, this does no harm
+	}
 	return d.locked(ctx, func() error {
 		now, err := d.Columns(ctx, table)
 		if err != nil {
@@ -95,15 +108,19 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 		if err != nil {
 			return err
 		}
-		for _, a := range alterations {
-			for _, sql := range d.RenderAlteration(table, a) {
-				if err := d.exec(ctx, sql); err != nil {
-					return a.Refused(err)
-				}
+		return d.apply(ctx, table, alterations)
+	})
+}
+
+func (d *database) apply(ctx context.Context, table string, alterations []sqlcore.Alteration) error {
+	for _, a := range alterations {
+		for _, sql := range d.RenderAlteration(table, a) {
+			if err := d.exec(ctx, sql); err != nil {
+				return a.Refused(err)
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // heal finishes what a process left that died while it widened a column: where

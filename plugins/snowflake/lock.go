@@ -14,7 +14,7 @@ const (
 	staging = "_sluice_rows"
 	// lockTable has one row, which every write changes first in its transaction:
 	// Snowflake lets the second of two transactions that change a table wait, and
-	// each statement sees what was committed before it began. Who alters a table
+	// each statement sees what was committed before it began. Who widens a column
 	// sets until in it: Snowflake commits a transaction before it alters.
 	lockTable = "_sluice_lock"
 )
@@ -23,7 +23,7 @@ const (
 const beingAltered = "sluice: a table is being altered by"
 
 // alterPatience is how long a lock holds that nobody gives back.
-const alterPatience = 15 * time.Minute
+const alterPatience = 5 * time.Minute
 
 // errHeld says that another process alters a table.
 var errHeld = errors.New(beingAltered + " another process")
