@@ -22,11 +22,12 @@ import (
 func newSandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Be a local RootFi, HubSpot, Salesforce or small API, for demos, tests and load",
+		Short: "Be a local RootFi, HubSpot, Salesforce, warehouse or small API, for demos, tests and load",
 		Args:  exactArgs(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand(), newSandboxDocumentsCommand())
+	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand(), newSandboxDocumentsCommand(),
+		newSandboxBigQueryCommand(), newSandboxSnowflakeCommand())
 	return cmd
 }
 

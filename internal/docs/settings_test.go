@@ -20,7 +20,8 @@ import (
 // plugins are those that the documentation speaks of, with their packages.
 var plugins = map[string]string{
 	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
-	"duckdb":  "plugins/duckdb",
+	"duckdb":   "plugins/duckdb",
+	"redshift": "plugins/redshift", "bigquery": "plugins/bigquery", "snowflake": "plugins/snowflake",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
 	"kafka": "plugins/kafka", "s3": "plugins/s3",
 }

@@ -1,6 +1,9 @@
 package sqlcore
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Database is one database as the core sees it. Its methods are called
 // concurrently.
@@ -89,6 +92,10 @@ type Statement struct {
 	Unless string
 	// Values has one list per column, all of the same length. A nil is null.
 	Values [][]*string
+	// Masks says for each row which Columns it has, one byte per column: '1', or
+	// '0' where the row leaves the column alone. Empty if every row has all. Upsert
+	// only, and only with [Options.Masked].
+	Masks []string
 }
 
 // Work is what is to be written in one transaction.
@@ -113,10 +120,13 @@ const (
 	Orphan                   // a row of another table is missing: find the record
 	Refused                  // the column cannot be altered
 	Setup                    // nothing works until somebody changes settings or rights
+	Busy                     // the database asks to wait until Fault.Until
 )
 
 // Fault is the meaning of an error.
 type Fault struct {
 	Kind FaultKind
 	Code string // short, stable, without values
+	// Until is the earliest moment for another try. Busy only.
+	Until time.Time
 }

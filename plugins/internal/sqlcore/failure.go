@@ -18,6 +18,8 @@ func resultKind(k FaultKind) destination.ResultKind {
 		return destination.Dependency
 	case Setup:
 		return destination.Misconfigured
+	case Busy:
+		return destination.Throttled
 	default:
 		return destination.Retry
 	}
@@ -33,7 +35,7 @@ func (w *Writer) Failure(operation string, err error) error {
 	if kind == destination.Rejected || kind == destination.Dependency {
 		kind = destination.Misconfigured // no record is to blame for the table
 	}
-	return failure(kind, fault.Code, fmt.Errorf("%s: %w", operation, err))
+	return &destination.Failure{Kind: kind, Code: fault.Code, Until: fault.Until, Err: fmt.Errorf("%s: %w", operation, err)}
 }
 
 func failure(kind destination.ResultKind, code string, err error) error {

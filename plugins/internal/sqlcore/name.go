@@ -14,6 +14,8 @@ type Names struct {
 	MaxBytes  int      // longest name; 0 is no limit
 	FoldsCase bool     // "Name" and "name" are one column even in quotes
 	Reserved  []string // names that no column may have, in lower case
+	// Allowed says which characters a name may have; nil allows all.
+	Allowed func(r rune) bool
 }
 
 // hashed is the ending of a name that was made shorter or unlike others.
@@ -23,17 +25,30 @@ var hashed = regexp.MustCompile(`_[0-9a-f]{12}$`)
 // is left of it with a hash of the whole. Different names stay different.
 func (n Names) safe(name string) string {
 	tooLong := n.MaxBytes > 0 && (len(name) > n.MaxBytes || len(name) == n.MaxBytes && hashed.MatchString(name))
-	if name != "" && !tooLong && utf8.ValidString(name) && strings.IndexByte(name, 0) < 0 {
+	if name != "" && !tooLong && utf8.ValidString(name) && strings.IndexByte(name, 0) < 0 && n.clean(name) == name {
 		return name
 	}
 	return n.unlike(name)
+}
+
+// clean replaces what a name may not have.
+func (n Names) clean(name string) string {
+	if n.Allowed == nil {
+		return name
+	}
+	return strings.Map(func(r rune) rune {
+		if n.Allowed(r) {
+			return r
+		}
+		return '_'
+	}, name)
 }
 
 // unlike marks the name with a hash of itself.
 func (n Names) unlike(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	tail := "_" + hex.EncodeToString(sum[:6])
-	head := cleanText(name)
+	head := n.clean(cleanText(name))
 	if n.MaxBytes > 0 && len(head) > n.MaxBytes-len(tail) {
 		head = head[:n.MaxBytes-len(tail)]
 		for !utf8.ValidString(head) {

@@ -40,3 +40,21 @@ func TestDifferentFieldsHaveDifferentNames(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfAllowedCharacters(t *testing.T) {
+	n := Names{MaxBytes: 63, Allowed: func(r rune) bool { return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' }}
+	seen := map[string]string{}
+	for _, field := range []string{"total", "to.tal", "to tal", "to_tal", ".", " ", "ü"} {
+		name := n.column(field, nil)
+		if n.clean(name) != name || name == "" {
+			t.Errorf("%q: %q has characters that are not allowed", field, name)
+		}
+		if other, ok := seen[name]; ok {
+			t.Errorf("%q and %q are both %q", field, other, name)
+		}
+		seen[name] = field
+	}
+	if seen["to_tal"] != "to_tal" || seen["total"] != "total" {
+		t.Errorf("names that are allowed were changed: %v", seen)
+	}
+}

@@ -161,6 +161,39 @@ func (p *plan) statements(l layout, rows []*row, selected []int, unless string) 
 	return out
 }
 
+// masked upserts the given rows in one statement, which says of each row what
+// fields it has. A field that none of them has is left out.
+func (p *plan) masked(l layout, rows []*row, selected []int, unless string) Statement {
+	s := upsert(l, rows, selected, unless)
+	masks := make([][]byte, len(selected))
+	for at := range masks {
+		masks[at] = bytes.Repeat([]byte{'1'}, len(s.Columns))
+	}
+	partial := false
+	for _, f := range p.fields {
+		has := func(i int) bool { return f.present[i] }
+		if !slices.ContainsFunc(selected, has) {
+			continue
+		}
+		for at, i := range selected {
+			bit := byte('0')
+			if has(i) {
+				bit = '1'
+			}
+			masks[at] = append(masks[at], bit)
+			partial = partial || bit == '0'
+		}
+		s.Columns = append(s.Columns, f.column)
+		s.Values = append(s.Values, pick(f.values, selected))
+	}
+	if partial {
+		for _, m := range masks {
+			s.Masks = append(s.Masks, string(m))
+		}
+	}
+	return s
+}
+
 func pick(values []*string, selected []int) []*string {
 	out := make([]*string, len(selected))
 	for at, i := range selected {

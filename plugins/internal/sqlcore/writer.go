@@ -13,6 +13,9 @@ import (
 type Options struct {
 	HardDelete bool   // remove the rows of deleted records; a table of tombstones guards their versions
 	Prefix     string // of every table's name
+	// Masked is for databases where a statement costs more than its rows: one
+	// upsert for rows with different fields, instead of one for each set of fields.
+	Masked bool
 }
 
 // Writer writes batches to one database. It may be used concurrently.
@@ -187,7 +190,7 @@ func (c *call) bisect(ctx context.Context, now *shape, selected []int) (stale []
 		return append(c.bisect(ctx, now, selected[:half]), c.bisect(ctx, now, selected[half:])...)
 	}
 	for _, i := range selected {
-		c.settle(i, destination.Result{Kind: resultKind(fault.Kind), Code: fault.Code, Message: err.Error()})
+		c.settle(i, destination.Result{Kind: resultKind(fault.Kind), Code: fault.Code, Message: err.Error(), Until: fault.Until})
 	}
 	return nil
 }
@@ -207,7 +210,7 @@ func (c *call) work(now *shape, selected []int) Work {
 		return Work{Table: c.layout.table, Statements: []Statement{appended(c.batch, c.layout, c.rows, selected)}}
 	}
 	if !c.options.HardDelete && !now.buries {
-		return Work{Table: c.layout.table, Statements: c.plan.statements(c.layout, c.rows, selected, "")}
+		return Work{Table: c.layout.table, Statements: c.upserts(selected, "")}
 	}
 	graves := c.tombstones(c.batch)
 	work := Work{Table: c.layout.table, Guarded: true}
@@ -224,8 +227,15 @@ func (c *call) work(now *shape, selected []int) Work {
 		work.Statements = append(work.Statements, upsert(graves, c.rows, dead, ""), remove(c.layout, c.rows, dead))
 	}
 	if len(live) > 0 {
-		work.Statements = append(work.Statements, c.plan.statements(c.layout, c.rows, live, graves.table)...)
+		work.Statements = append(work.Statements, c.upserts(live, graves.table)...)
 		work.Statements = append(work.Statements, remove(graves, c.rows, live))
 	}
 	return work
+}
+
+func (c *call) upserts(selected []int, unless string) []Statement {
+	if c.options.Masked {
+		return []Statement{c.plan.masked(c.layout, c.rows, selected, unless)}
+	}
+	return c.plan.statements(c.layout, c.rows, selected, unless)
 }

@@ -1,0 +1,11 @@
+// Command sluice-destination-bigquery writes records, changes and events to
+// tables of Google BigQuery. Package sqlcore decides what becomes of them; this
+// command is its connection to BigQuery.
+//
+// See README.md for settings, tables and guarantees, and for what it was tested
+// against.
+package main
+
+import "github.com/sluicehq/sluice/plugins/destination/serve"
+
+func main() { serve.Main(&warehouse{}) }

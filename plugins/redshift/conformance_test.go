@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
+	"github.com/sluicehq/sluice/plugins/host/hosttest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
+)
+
+// Each write is a dozen round trips: the property tests draw fewer cases here.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "15"); err != nil {
+		panic(err)
+	}
+	pgtest.Main(m)
+}
+
+// harness reads tables past the proxy.
+type harness struct {
+	url    string // of one database, with a schema per behaviour
+	proxy  string // the same as Redshift
+	remove string
+	binary string // "": in process
+	places *atomic.Int64
+}
+
+func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "PostgreSQL behind a proxy that refuses what Redshift lacks, not Redshift")
+	binary := hosttest.Build(t, ".", "redshift")
+	for _, remove := range []string{"soft", "hard"} {
+		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				database := pgtest.URL(t)
+				report.Run(t, harness{url: database, proxy: before(t, database).URL(), remove: remove, binary: binary, places: new(atomic.Int64)})
+			})
+		}
+	}
+}
+
+func (h harness) New(t *testing.T) destination.Destination {
+	if h.binary != "" {
+		return hosttest.Open(t, h.binary)
+	}
+	return &redshift{}
+}
+
+func (h harness) Settings(t *testing.T) json.RawMessage {
+	return sqltest.Settings(t, settings{URL: h.proxy, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
+}
+
+func (h harness) Lacks() map[string]string {
+	return map[string]string{"large": "Redshift stores no text of more than 65,535 bytes: the record is rejected"}
+}
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
+	s.URL = u.String()
+	return sqltest.Settings(t, s)
+}
+
+func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	out := append(rows(t, h.url, s.Schema, object), rows(t, h.url, s.Schema, object+"_changes")...)
+	return sqltest.Unfold(t, out)
+}
+
+// rows reads a table with every value as text; null is left out.
+func rows(t testing.TB, url, schema, table string) []map[string]string {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	var exists bool
+	if err := c.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2)", schema, table).Scan(&exists); err != nil {
+		t.Fatal(err)
+	}
+	if !exists {
+		return nil
+	}
+	found, err := c.Query(t.Context(), "SELECT to_jsonb(t)::text FROM "+dialect{schema: schema}.Table(table)+" t ORDER BY t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []map[string]string
+	for _, text := range list {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(text), &members); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, texts(members))
+	}
+	return out
+}
+
+func texts(members map[string]json.RawMessage) map[string]string {
+	out := map[string]string{}
+	for name, value := range members {
+		var s string
+		switch {
+		case string(value) == "null":
+		case json.Unmarshal(value, &s) == nil:
+			out[name] = s
+		default:
+			out[name] = string(value)
+		}
+	}
+	return out
+}
