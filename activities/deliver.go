@@ -107,6 +107,7 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 	}
 	flow := a.flows.get(in.Destination)
 	settled = flow.settled()
+	until := flow.gathering()
 	asked := time.Now()
 	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
 		Destination: in.Destination,
@@ -114,13 +115,18 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 		Limit:       d.MaxBatchRecords,
 		MaxBytes:    d.MaxBatchBytes,
 		Lease:       d.claimTime() + leaseMargin,
+		Look:        !until.IsZero(),
 	})
 	if err != nil {
 		return claim, nil, v, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
 	}
 	if len(claim.Items) == 0 {
+		if claim.NextDue.Before(until) {
+			claim.NextDue = until
+		}
 		return claim, settled, v, nil
 	}
+	flow.gather(d, claim)
 	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim, asked)
 	flow.signal()
 	return claim, settled, v, err
