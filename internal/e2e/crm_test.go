@@ -70,13 +70,13 @@ func serveFake(t *testing.T, h http.Handler) (*answers, string) {
 // that is dropped without a word, tokens that expire, row locks, and one record
 // that is refused for good. All else must be there in the end.
 func TestWarehouseAndCRMs(t *testing.T) {
-	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 8000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
+	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 16000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
 	refused := aPayment(t, sb)
 	refusedKey := said{Record: refused}.key(refused.Model, refused.PlatformID)
 
 	hub := hubspot.New(hubspot.Options{
 		ClientID: "client", ClientSecret: "secret", RefreshToken: "refresh",
-		Mishaps: hubspot.Mishaps(), MishapEvery: 12, Refuse: []string{refusedKey}, Latency: 100 * time.Millisecond,
+		Mishaps: hubspot.Mishaps(), MishapEvery: 25, Refuse: []string{refusedKey}, Latency: 100 * time.Millisecond,
 	})
 	sales := salesforce.New(salesforce.Options{
 		Mishaps: salesforce.Mishaps(), MishapEvery: 5, Refuse: []string{refusedKey}, Latency: 100 * time.Millisecond,
@@ -100,10 +100,12 @@ func TestWarehouseAndCRMs(t *testing.T) {
       associations:
         - {from: deals, property: rootfi_contact_key, to: companies, to_property: rootfi_key}
         - {from: payments, property: rootfi_invoice_key, to: deals, to_property: rootfi_key}
+    batch_wait: 2s
     retry: {initial_interval: 100ms, max_interval: 2s}
   salesforce:
     plugin: salesforce
     config: {login_url: %q, client_id: client, client_secret: secret, version_field: RootFi_Version__c}
+    batch_wait: 2s
     retry: {initial_interval: 100ms, max_interval: 2s}
 routes:
   - name: warehouse
