@@ -89,9 +89,11 @@ SEED     ?= 0
 DURATION ?= 10m
 LEDGER   ?= sqlite
 TEMPORAL ?= $(if $(filter postgres,$(LEDGER)),external,embedded)
+RATE     ?= 40
+GAP      ?= 1.8s
 SERVERS  ?= $(if $(filter postgres,$(LEDGER)),2,1)
-chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres TEMPORAL=embedded|external
-	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS)
+chaos: test-deps ## run under faults and verify: SEED=1 DURATION=10m LEDGER=sqlite|postgres RATE=40 GAP=1.8s
+	$(GO) run ./cmd/sluice-chaos --seed $(SEED) --duration $(DURATION) --ledger $(LEDGER) --temporal $(TEMPORAL) --servers $(SERVERS) --rate $(RATE) --gap $(GAP)
 
 clean: ## what the targets made
 	rm -rf bin demo

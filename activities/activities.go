@@ -38,6 +38,7 @@ type Store interface {
 	ledger.Deliveries
 	ledger.Mappings
 	Pause(ctx context.Context, p ledger.Pause) error
+	DestinationStates(ctx context.Context) ([]ledger.DestinationState, error)
 }
 
 // Writer is the part of the plugin host that activities use.
@@ -102,28 +103,37 @@ type Activities struct {
 	payloads map[string]Payloads // by format family, e.g. "rootfi"
 	passes   Passes
 	settings func() *Settings
-	paused   func(destination string) bool
+	pauses   Pauses
+	check    func(ctx context.Context, destination string) error
 	pace     Pace
 	metrics  *Metrics
 	log      *slog.Logger
 
 	unfinished unfinished
 
-	flows flows
-	gates *Gates
+	flows    flows
+	gates    *Gates
+	circuits circuits
 }
 
-// Options are what [New] needs; all fields but Paused, Pace and Gates are required.
+// Pauses are those in force: of a destination, nil if it is not paused, and of
+// parts of it.
+type Pauses func(destination string) (whole *ledger.Pause, parts []ledger.Pause)
+
+// Options are what [New] needs; all fields but Pauses, Check, Pace and Gates are required.
 type Options struct {
 	Store    Store
 	Writer   Writer
 	Payloads map[string]Payloads
 	Passes   Passes
 	Settings func() *Settings
-	// Paused reports whether a destination must not be written to now. Its queue
-	// is not polled then, but an attempt may be under way or on its way here.
+	// Pauses says what must not be written to now. The queue of a destination that
+	// is paused is not polled, but an attempt may be under way or on its way here.
 	// nil: none is ever paused.
-	Paused func(destination string) bool
+	Pauses Pauses
+	// Check tests whether a destination can be reached; [ErrNoCheck] if it cannot
+	// tell. nil: none can.
+	Check func(ctx context.Context, destination string) error
 	// Pace holds the rates of destinations over all instances. nil: this process
 	// is alone and holds them itself.
 	Pace    Pace
@@ -138,15 +148,20 @@ func New(o Options) *Activities {
 	if o.Pace == nil {
 		o.Pace = newOwnPace().reserve
 	}
-	if o.Paused == nil {
-		o.Paused = func(string) bool { return false }
+	if o.Pauses == nil {
+		o.Pauses = func(string) (*ledger.Pause, []ledger.Pause) { return nil, nil }
 	}
 	if o.Gates == nil {
 		o.Gates = new(Gates)
 	}
 	return &Activities{
 		store: o.Store, writer: o.Writer, payloads: o.Payloads, passes: o.Passes,
-		settings: o.Settings, paused: o.Paused, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
+		settings: o.Settings, pauses: o.Pauses, check: o.Check, pace: o.Pace, metrics: o.Metrics, log: o.Logger,
 		flows: newFlows(), gates: o.Gates,
 	}
+}
+
+func (a *Activities) paused(destination string) bool {
+	whole, _ := a.pauses(destination)
+	return whole != nil
 }

@@ -42,6 +42,7 @@ type DestinationPlan struct {
 	InitialInterval time.Duration `json:"initial_interval"`
 	Coefficient     float64       `json:"coefficient"`
 	MaxInterval     time.Duration `json:"max_interval"`
+	Paused          string        `json:"paused,omitempty"` // why it was not tried when this was written
 }
 
 // Apply merges the batch's events into their records and books what the routes
@@ -71,10 +72,14 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, err
 		if !ok {
 			continue
 		}
-		out.Destinations = append(out.Destinations, DestinationPlan{
+		plan := DestinationPlan{
 			Name: name, Waiting: waiting[name], Timeout: d.Timeout, TaskQueue: TaskQueue(settings.TaskQueue, name),
 			InitialInterval: d.InitialInterval, Coefficient: d.Coefficient, MaxInterval: d.MaxInterval,
-		})
+		}
+		if whole, _ := a.pauses(name); whole != nil {
+			plan.Paused = pauseText(*whole)
+		}
+		out.Destinations = append(out.Destinations, plan)
 	}
 	names := make([]string, len(out.Destinations))
 	for i, d := range out.Destinations {

@@ -27,6 +27,14 @@ type group struct {
 	batch destination.Batch
 }
 
+func (g group) deliveries() []int64 {
+	out := make([]int64, len(g.parts))
+	for i, p := range g.parts {
+		out[i] = p.item.ID
+	}
+	return out
+}
+
 // batches sorts what was claimed into calls, parents before what depends on
 // them. Deliveries that cannot be built are given their outcome right away.
 func (a *Activities) batches(ctx context.Context, settings *Settings, items []ledger.Delivery) ([]group, []ledger.Outcome, error) {

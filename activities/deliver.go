@@ -64,10 +64,10 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 			return DeliverResult{}, more(in.Destination)
 		default:
 		}
-		if a.paused(in.Destination) {
-			return DeliverResult{}, paused(in.Destination)
+		if whole, _ := a.pauses(in.Destination); whole != nil {
+			return DeliverResult{}, paused(in.Destination, *whole)
 		}
-		claim, settled, verdict, err := a.claimAndDeliver(ctx, in)
+		claim, settled, verdict, err := a.claimAndDeliver(ctx, in, false)
 		if err != nil {
 			return DeliverResult{}, err
 		}
@@ -93,8 +93,9 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 
 // claimAndDeliver makes one claim and writes it, all under one configuration: the
 // gate keeps a change of the destination out meanwhile. settled is closed when
-// another attempt's claim is settled.
-func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (claim ledger.Claim, settled <-chan struct{}, v verdict, err error) {
+// another attempt's claim is settled. A probe is a claim of a destination that is
+// paused.
+func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput, probe bool) (claim ledger.Claim, settled <-chan struct{}, v verdict, err error) {
 	leave, err := a.gates.enter(ctx, in.Destination)
 	if err != nil {
 		return claim, nil, v, err
@@ -108,6 +109,9 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 	flow := a.flows.get(in.Destination)
 	settled = flow.settled()
 	until := flow.gathering()
+	if probe { // the one call that a circuit lets through is not to be missed
+		until = time.Time{}
+	}
 	asked := time.Now()
 	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
 		Destination: in.Destination,
@@ -127,13 +131,13 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput) (clai
 		return claim, settled, v, nil
 	}
 	flow.gather(d, claim)
-	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim, asked)
+	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim, asked, probe)
 	flow.signal()
 	return claim, settled, v, err
 }
 
 // deliverClaim writes what was claimed, object by object, and books each result.
-func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim, asked time.Time) (verdict, error) {
+func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Settings, d Destination, claim ledger.Claim, asked time.Time, probe bool) (verdict, error) {
 	// Everything of this claim must be over before its lease is. That began at
 	// some moment after the claim was asked for: the answer may have been long on
 	// its way, or this process may have stood still.
@@ -146,7 +150,7 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	var v verdict
 	outcomes, failed := a.writeGroups(ctx, &writing{
 		a: a, name: name, d: d, settings: settings, token: claim.Token, verdict: &v,
-		lastBegin: end.Add(-d.Timeout),
+		lastBegin: end.Add(-d.Timeout), probe: probe,
 	}, settings, claim)
 
 	fault.Point(fault.AfterWrite)
@@ -160,16 +164,12 @@ func (a *Activities) deliverClaim(ctx context.Context, name string, settings *Se
 	if failed != nil {
 		return v, fmt.Errorf("deliver to %s: %w", name, failed)
 	}
-	if v.pause != nil {
-		v.pause.Destination, v.pause.Since = name, fault.Now()
-		if err := a.store.Pause(settleCtx, *v.pause); err != nil {
-			return v, fmt.Errorf("pause %s: %w", name, err)
-		}
-		if !a.paused(name) { // once, not for every attempt that was under way
-			a.log.Warn("destination paused", "destination", name, "reason", v.pause.Reason, "code", v.code)
+	if v.doubt && v.pause == nil {
+		if err := a.checked(settleCtx, name); err != nil {
+			v.stop, v.pause = true, d.down(err.Error())
 		}
 	}
-	return v, nil
+	return v, a.pause(settleCtx, name, &v)
 }
 
 // writeGroups writes what was claimed and returns the outcomes; what has none is
@@ -198,7 +198,7 @@ func (a *Activities) writeGroups(ctx context.Context, w *writing, settings *Sett
 				there[p.item.Record.Key] = true
 			}
 		}
-		outcomes = append(outcomes, a.book(w.name, w.d, g, fates)...)
+		outcomes = append(outcomes, a.book(w, g, fates)...)
 		if w.verdict.stop {
 			break
 		}
@@ -213,8 +213,8 @@ func (a *Activities) write(ctx context.Context, name string, d Destination, b de
 }
 
 // book turns fates into outcomes.
-func (a *Activities) book(name string, d Destination, g group, fates []fate) []ledger.Outcome {
-	now := fault.Now()
+func (a *Activities) book(w *writing, g group, fates []fate) []ledger.Outcome {
+	name, d, now := w.name, w.d, fault.Now()
 	out := make([]ledger.Outcome, 0, len(g.parts))
 	for i, p := range g.parts {
 		item, r := p.item, fates[i].result
@@ -228,15 +228,22 @@ func (a *Activities) book(name string, d Destination, g group, fates []fate) []l
 			// one that was alone with that already stays so.
 			Lost: fates[i].lost && (len(g.parts) > 1 || item.Suspect > 0),
 		}
-		exhausted := !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed
+		// While the destination is down nothing is given up.
+		isDown := w.verdict.pause != nil && w.verdict.pause.Reason == ledger.PauseDown
+		exhausted := !isDown && !item.FirstFail.IsZero() && now.Sub(item.FirstFail) >= d.MaxElapsed
 		switch r.Kind {
 		case destination.Delivered:
 			o.Result, o.ErrorKind, o.Code, o.Message = ledger.OutcomeDelivered, "", "", ""
 			o.Children = p.output.Now
 		case destination.Rejected:
 			o.Result = ledger.OutcomeDead
-		case destination.Throttled, destination.Misconfigured:
-			o.Result, o.RetryAt = ledger.OutcomeWait, r.Until
+		case destination.Throttled:
+			o.Result = ledger.OutcomeWait
+			if r.Scope != destination.ScopeDestination { // else the pause of the destination holds it
+				o.RetryAt, o.Held = r.Until, true
+			}
+		case destination.Misconfigured:
+			o.Result = ledger.OutcomeWait
 		case destination.Dependency:
 			o.RetryAt, o.Seen = r.Until, true
 			out = append(out, a.blocked(name, d, item, p.parents, o))
@@ -246,8 +253,16 @@ func (a *Activities) book(name string, d Destination, g group, fates []fate) []l
 			if r.Until.After(o.RetryAt) {
 				o.RetryAt = r.Until
 			}
-			if exhausted {
+			switch {
+			case exhausted:
 				o.Result, o.ErrorKind = ledger.OutcomeDead, "exhausted"
+			case isDown:
+				// The next probe is for others, in case that it was one of these. Of a
+				// call without an answer that is still to be found out.
+				o.RetryAt = now.Add(2 * d.probeWait(w.down(now)))
+				if !o.Lost {
+					o.Result = ledger.OutcomeWait
+				}
 			}
 		}
 		a.settled(name, item, o)

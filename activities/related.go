@@ -59,7 +59,7 @@ func (a *Activities) relate(ctx context.Context, into related, missing map[event
 		}
 		for i := range records {
 			if r := &records[i]; !r.Deleted() {
-				into[r.Key] = expr.NewObject(r.Key.Model, r.Visible())
+				into[r.Key] = expr.NewRecord(r)
 			}
 		}
 		keys = keys[n:]

@@ -87,7 +87,7 @@ func (r *router) recordInput(m ledger.Merged) routing.RecordInput {
 		Operation: routing.OperationOf(m.Record), Failed: r.fail,
 	}
 	if r.table.Conditional() {
-		in.Vars = &expr.Vars{Key: k, Record: expr.NewObject(k.Model, m.Record.Visible())}
+		in.Vars = &expr.Vars{Key: k, Record: expr.NewRecord(m.Record)}
 		if m.Before != nil {
 			r.history(in.Vars, m)
 		}
@@ -109,6 +109,6 @@ func (r *router) history(v *expr.Vars, m ledger.Merged) {
 	}
 	v.Change = expr.NewObject(m.Record.Key.Model, said)
 	if m.Before.Version > 0 {
-		v.Previous = expr.NewObject(m.Record.Key.Model, m.Before.Visible())
+		v.Previous = expr.NewRecord(m.Before)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -45,13 +46,20 @@ type writing struct {
 	settings  *Settings
 	token     ledger.ClaimToken
 	lastBegin time.Time
+	probe     bool // of a destination that is paused
 	verdict   *verdict
 }
 
-// call makes one call. ok is false when there was no time or no room for it.
-func (w *writing) call(ctx context.Context, b destination.Batch, backoff time.Duration) (fates []fate, ok bool) {
+// call makes one call. ok is false when there was no time or no room for it. What
+// is of a paused part is left out of it, and told to wait. of names the deliveries.
+func (w *writing) call(ctx context.Context, b destination.Batch, of []int64, backoff time.Duration) (fates []fate, ok bool) {
 	if w.verdict.stop || time.Now().After(w.lastBegin) {
 		return nil, false // what has no outcome is waiting again
+	}
+	fates = make([]fate, len(b.Records))
+	free := w.free(b, fates)
+	if len(free) == 0 {
+		return fates, true
 	}
 	if wait := w.a.limit(ctx, w.name, w.d, w.lastBegin); wait > 0 {
 		w.verdict.stop, w.verdict.limited = true, wait
@@ -60,22 +68,87 @@ func (w *writing) call(ctx context.Context, b destination.Batch, backoff time.Du
 	if ctx.Err() != nil {
 		return nil, false
 	}
+	deliveries := make([]int64, len(free))
+	sent := b
+	sent.Records = make([]destination.Record, len(free))
+	for to, from := range free {
+		sent.Records[to], deliveries[to] = b.Records[from], of[from]
+	}
 	began := time.Now()
-	results, err := w.a.write(ctx, w.name, w.d, b)
-	w.a.metrics.wrote(w.name, len(b.Records), time.Since(began))
-	w.verdict.observe(results, err)
+	results, err := w.a.write(ctx, w.name, w.d, sent)
+	w.a.metrics.wrote(w.name, len(sent.Records), time.Since(began))
+	if err != nil {
+		results = slices.Repeat([]destination.Result{resultOf(err)}, len(free))
+	}
+	w.verdict.observe(sent, results, err != nil)
 	if w.verdict.lost {
 		w.verdict.wait = backoff
 	}
-	fates = make([]fate, len(b.Records))
-	for i := range fates {
-		if err != nil {
-			fates[i] = fate{result: resultOf(err), lost: unanswered(err)}
-		} else {
-			fates[i] = fate{result: results[i]}
-		}
+	w.judge(deliveries, results, err)
+	for i, at := range free {
+		fates[at] = fate{result: results[i], lost: err != nil && unanswered(err)}
 	}
 	return fates, true
+}
+
+// free lists the records that are of no paused part; the others get their fate.
+func (w *writing) free(b destination.Batch, fates []fate) []int {
+	_, parts := w.a.pauses(w.name)
+	parts = slices.Concat(parts, w.verdict.parts)
+	free := make([]int, 0, len(b.Records))
+	now := fault.Now()
+	for i, r := range b.Records {
+		at := slices.IndexFunc(parts, func(p ledger.Pause) bool { return now.Before(p.Until) && p.Part == partOf(p.Scope, b, r) })
+		if at < 0 {
+			free = append(free, i)
+			continue
+		}
+		p := parts[at]
+		fates[i].result = destination.Result{Kind: destination.Throttled, Code: codePartPaused, Message: p.Message, Until: p.Until, Scope: destination.Scope(p.Scope)}
+	}
+	return free
+}
+
+// codePartPaused is the code of what was not tried because its object or account
+// is paused.
+const codePartPaused = "part_paused"
+
+// partOf is the part of a destination that a record belongs to, by scope.
+func partOf(scope string, b destination.Batch, r destination.Record) string {
+	if scope == ledger.ScopeAccount {
+		return r.Origin.CompanyID
+	}
+	return b.Object
+}
+
+// judge decides whether a call says that the destination is down.
+func (w *writing) judge(deliveries []int64, results []destination.Result, err error) {
+	if results[0].Code == destination.CodeRestarting {
+		return // nothing was tried
+	}
+	if slices.ContainsFunc(results, func(r destination.Result) bool { return r.Kind != destination.Retry }) {
+		w.a.circuits.through(w.name)
+		return
+	}
+	if w.probe {
+		w.verdict.stop, w.verdict.pause = true, w.d.down(results[0].Message)
+		return
+	}
+	answered := err == nil || !unanswered(err)
+	switch w.a.circuits.failed(w.name, deliveries, answered && len(deliveries) > 1) {
+	case openNow:
+		w.verdict.stop, w.verdict.pause = true, w.d.down(results[0].Message)
+	case openIfSo:
+		w.verdict.doubt = true
+	}
+}
+
+// down is how long the destination has been paused.
+func (w *writing) down(now time.Time) time.Duration {
+	if whole, _ := w.a.pauses(w.name); whole != nil {
+		return now.Sub(whole.Since)
+	}
+	return 0
 }
 
 // unanswered reports whether a call gave no answer, or a panic for one.
@@ -102,11 +175,15 @@ func (w *writing) group(ctx context.Context, g group) (fates []fate, ok bool, er
 		for i := range fates {
 			fates[i].result.Kind = destination.Delivered
 		}
-	} else if fates, ok = w.call(ctx, g.batch, backoff); !ok {
+	} else if fates, ok = w.call(ctx, g.batch, g.deliveries(), backoff); !ok {
 		return nil, false, nil
 	}
 	for _, c := range w.children(g, fates, known) {
-		got, called := w.call(ctx, c.batch, backoff)
+		deliveries := make([]int64, len(c.of))
+		for i, of := range c.of {
+			deliveries[i] = g.parts[of].item.ID
+		}
+		got, called := w.call(ctx, c.batch, deliveries, backoff)
 		for i, of := range c.of {
 			if !called {
 				fates[of].worse(fate{none: true})

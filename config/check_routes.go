@@ -118,8 +118,15 @@ func (r *routeCheck) checkTable() {
 	if !r.ok("models") {
 		return
 	}
-	for row, to := range r.conf.Models {
-		path := []any{"models", row}
+	rows := slices.SortedFunc(maps.Keys(r.conf.Models), func(a, b string) int { return r.position(a) - r.position(b) })
+	first := make(map[string]string, len(rows))
+	for _, row := range rows {
+		to, path := r.conf.Models[row], []any{"models", row}
+		if same, twice := first[strings.ToUpper(row)]; twice {
+			r.addKey(path, "keep one of the two rows: models are matched without regard to case", "is the same as %s", quote(same))
+		} else {
+			first[strings.ToUpper(row)] = row
+		}
 		if err := Pattern(row).Check(); err != nil {
 			r.addKey(path, "write a data model, or a pattern such as INV*", "%s %s", quote(row), err)
 		}
@@ -128,6 +135,15 @@ func (r *routeCheck) checkTable() {
 		}
 		r.certain = r.checkRouteTo(r.conf, to, path, r.used) && r.certain
 	}
+}
+
+// position of a row of the table, in the order of the file.
+func (r *routeCheck) position(row string) int {
+	_, key, _ := locate(r.root, []any{"models", row})
+	if key == nil {
+		return 0
+	}
+	return key.Line<<10 + key.Column
 }
 
 // checkMappingText checks what can be seen of one mapping alone.

@@ -102,7 +102,7 @@ type Embedded struct {
 // Dispatch bounds how events become workflows.
 type Dispatch struct {
 	MaxEventsPerWorkflow int `yaml:"max_events_per_workflow" doc:"Events that one workflow takes at most. 1 = a workflow for every event." default:"500" min:"1"`
-	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"4" min:"1"`
+	MaxInFlight          int `yaml:"max_in_flight" doc:"Workflows whose first pass (merge and first delivery attempt) is not over. Events gather meanwhile." default:"2" min:"1"`
 }
 
 // Source is an origin of webhooks.
@@ -178,6 +178,14 @@ type Destination struct {
 	BatchWait   time.Duration     `yaml:"batch_wait" doc:"How long records gather after a write that was not full, per instance; 0s = not at all. For destinations that count calls." default:"0s" min:"0s"`
 	Timeout     time.Duration     `yaml:"timeout" doc:"How long one write may take." default:"1m" above:"0s"`
 	Retry       Retry             `yaml:"retry" doc:"What happens after a failure that may pass."`
+	Limits      Limits            `yaml:"limits" doc:"What the plugin's process may use. Linux only."`
+}
+
+// Limits bound the process of a plugin, with all that it starts.
+type Limits struct {
+	Memory    int64   `yaml:"memory" doc:"Memory, in bytes or with a unit; a plugin in Go needs 256MiB to be at ease. It is killed and started again when it takes more. 0 = no limit." default:"0" format:"bytes" min:"0"`
+	CPU       float64 `yaml:"cpu" doc:"Processors, such as 0.5. Needs a control group that systemd has delegated; elsewhere it is GOMAXPROCS for plugins in Go. 0 = no limit." default:"0" min:"0"`
+	OpenFiles int     `yaml:"open_files" doc:"Files and connections that are open at a time; 0 = as many as Sluice may have." default:"0" min:"0"`
 }
 
 // Rate is a number of calls or requests per second.

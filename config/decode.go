@@ -131,7 +131,9 @@ func (d *decoder) structure(n *yaml.Node, path []any, v reflect.Value, f field) 
 	}
 	for _, u := range unknowns {
 		hint := ""
-		if c, ok := Nearest(u.key.Value, free); ok {
+		if u.key.Value == "tests" && v.Type() == reflect.TypeFor[Config]() {
+			hint = "tests are in files of their own, which sluice test runs"
+		} else if c, ok := Nearest(u.key.Value, free); ok {
 			excused = append(excused, c)
 			d.broken[identity(with(path, c))] = true
 			hint = "did you mean " + c + "?"

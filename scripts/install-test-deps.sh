@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need beside Go, where it is missing: PostgreSQL, a
-# browser, compilers of C++ and protobuf, Node with the packages of the plugin in
+# Installs what the tests need beside Go, where it is missing: PostgreSQL, MariaDB,
+# a browser, compilers of C++ and protobuf, Node with the packages of the plugin in
 # TypeScript. Debian and its relatives only; elsewhere install them by hand. Needs
 # root or sudo, and only if something is missing.
 set -eu
@@ -45,6 +45,7 @@ want() {
 }
 
 want postgresql initdb /usr/lib/postgresql/*/bin/initdb
+want mariadb-server-core mariadbd /usr/sbin/mariadbd # only the programs: no service is started
 want chromium chromium chromium-browser /usr/bin/google-chrome
 want g++ "${CXX:-g++}" # DuckDB's library is C++
 want protobuf-compiler protoc

@@ -65,7 +65,7 @@ func DeliverEvents(ctx workflow.Context, in DeliverInput) (DeliverResult, error)
 	result := DeliverResult{Changed: applied.Changed, Unchanged: applied.Unchanged}
 	for _, d := range applied.Destinations {
 		result.Destinations = append(result.Destinations, DestinationResult{Destination: d.Name})
-		details.add(d.Name, d.Waiting)
+		details.add(d)
 	}
 	details.show()
 
@@ -141,8 +141,17 @@ func deliverOptions(d activities.DestinationPlan) workflow.ActivityOptions {
 			MaximumInterval:    d.MaxInterval,
 			MaximumAttempts:    math.MaxInt32, // the ledger gives up, per record
 		},
-		Summary: fmt.Sprintf("%d to %s", d.Waiting, d.Name),
+		Summary: summary(d),
 	}
+}
+
+// summary is what the Temporal UI shows beside the activity, as long as it takes.
+func summary(d activities.DestinationPlan) string {
+	text := fmt.Sprintf("%d to %s", d.Waiting, d.Name)
+	if d.Paused != "" {
+		text += ", which is paused: " + d.Paused
+	}
+	return text
 }
 
 // table is what the Temporal UI shows as the workflow's current details.
@@ -154,16 +163,18 @@ type table struct {
 type row struct {
 	destination              string
 	delivered, waiting, dead int
+	paused                   string // when the batch was applied
 }
 
 func newTable(ctx workflow.Context) *table { return &table{ctx: ctx} }
 
-func (t *table) add(destination string, waiting int) {
-	t.rows = append(t.rows, row{destination: destination, waiting: waiting})
+func (t *table) add(d activities.DestinationPlan) {
+	t.rows = append(t.rows, row{destination: d.Name, waiting: d.Waiting, paused: d.Paused})
 }
 
 func (t *table) settle(i int, d DestinationResult) {
 	t.rows[i].delivered, t.rows[i].waiting, t.rows[i].dead = d.Delivered, 0, d.Dead
+	t.rows[i].paused = ""
 	t.show()
 }
 
@@ -176,6 +187,11 @@ func (t *table) show() {
 	b.WriteString("| destination | delivered | waiting | dead |\n| --- | ---: | ---: | ---: |\n")
 	for _, r := range t.rows {
 		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", r.destination, r.delivered, r.waiting, r.dead)
+	}
+	for _, r := range t.rows {
+		if r.paused != "" {
+			fmt.Fprintf(&b, "\n%s is paused: %s. What waits for it is kept; `sluice destinations list` says why.\n", r.destination, r.paused)
+		}
 	}
 	workflow.SetCurrentDetails(t.ctx, b.String())
 }

@@ -34,17 +34,11 @@ func newDestinationsList(f *shared) *cobra.Command {
 			return f.show(cmd.OutOrStdout(), list, func(w io.Writer) {
 				table(w, "DESTINATION PLUGIN STATE DELIVERED WAITING DEAD OLDEST PAUSE", func(row func(...any)) {
 					for _, d := range list {
-						plugin, state, pause := "", "not configured", ""
+						plugin, state := "", "not configured"
 						if d.Process != nil {
 							plugin, state = d.Process.Plugin+" "+d.Process.Version, d.Process.State
 						}
-						if d.Pause != nil {
-							pause = d.Pause.Reason + ": " + d.Pause.Message
-							if !d.Pause.Until.IsZero() {
-								pause += " (until " + when(d.Pause.Until) + ")"
-							}
-						}
-						row(d.Destination, plugin, state, d.Delivered, d.Waiting, d.Dead, when(d.OldestSince), pause)
+						row(d.Destination, plugin, state, d.Delivered, d.Waiting, d.Dead, when(d.OldestSince), pausesText(d.DestinationState))
 					}
 				})
 			})

@@ -22,11 +22,13 @@ type pluginRow struct {
 	Capabilities []destination.Capability `json:"capabilities"`
 	Path         string                   `json:"path"`
 	SHA256       string                   `json:"sha256"`
+	Lock         string                   `json:"lock"`
 	Problem      string                   `json:"problem,omitempty"`
 }
 
 func newPluginsCommand(f *shared) *cobra.Command {
-	cmd := &cobra.Command{Use: "plugins", Short: "Look at the destination plugins on this machine"}
+	cmd := &cobra.Command{Use: "plugins", Short: "Look at the destination plugins on this machine, test and write them"}
+	cmd.AddCommand(newPluginsTestCommand(f), newPluginsNewCommand(f))
 	cmd.AddCommand(&cobra.Command{
 		Use: "list", Short: "List the plugins in the plugin directories", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,11 +36,15 @@ func newPluginsCommand(f *shared) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			lock, err := host.ReadLock(app.LockPath(f.configPath))
+			if err != nil {
+				return err
+			}
 			found, problem := host.Discover(dirs) // the list is good even with a problem
 			rows := []pluginRow{}
 			broken := false
 			for _, p := range found {
-				r := pluginRow{Name: p.Name, Path: p.Path, SHA256: p.SHA256}
+				r := pluginRow{Name: p.Name, Path: p.Path, SHA256: p.SHA256, Lock: lockState(lock, p)}
 				if d, err := host.Inspect(cmd.Context(), p.Path); err != nil {
 					r.Problem, broken = err.Error(), true
 				} else {
@@ -51,9 +57,9 @@ func newPluginsCommand(f *shared) *cobra.Command {
 					fmt.Fprintf(w, "no plugins (%s…) in %s\n", host.Prefix, strings.Join(dirs, ", "))
 					return
 				}
-				table(w, "PLUGIN VERSION CAPABILITIES SHA256 PATH PROBLEM", func(row func(...any)) {
+				table(w, "PLUGIN VERSION CAPABILITIES SHA256 LOCK PATH PROBLEM", func(row func(...any)) {
 					for _, r := range rows {
-						row(r.Name, r.Version, strings.Trim(fmt.Sprint(r.Capabilities), "[]"), r.SHA256[:12]+"…", r.Path, r.Problem)
+						row(r.Name, r.Version, strings.Trim(fmt.Sprint(r.Capabilities), "[]"), r.SHA256[:12]+"…", r.Lock, r.Path, r.Problem)
 					}
 				})
 			})
@@ -63,6 +69,7 @@ func newPluginsCommand(f *shared) *cobra.Command {
 			return err
 		},
 	})
+	cmd.AddCommand(newPluginsLockCommand(f))
 	return cmd
 }
 

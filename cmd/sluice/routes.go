@@ -54,7 +54,7 @@ func newRoutesExplain(f *shared) *cobra.Command {
 				return err
 			}
 			if !offline {
-				plugins := app.NewDryRunner(conf)
+				plugins := app.NewProbe(conf)
 				defer plugins.Close(context.WithoutCancel(cmd.Context()))
 				in.DryRun = plugins.DryRun
 			}

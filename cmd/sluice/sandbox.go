@@ -22,11 +22,11 @@ import (
 func newSandboxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
-		Short: "Be a local RootFi, HubSpot or Salesforce, for demos, tests and load",
+		Short: "Be a local RootFi, HubSpot, Salesforce or small API, for demos, tests and load",
 		Args:  exactArgs(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand())
+	cmd.AddCommand(newSandboxServeCommand(), newSandboxRunCommand(), newSandboxHubSpotCommand(), newSandboxSalesforceCommand(), newSandboxDocumentsCommand())
 	return cmd
 }
 

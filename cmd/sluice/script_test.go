@@ -27,7 +27,7 @@ import (
 )
 
 // scripted are the plugins that the scripts use.
-var scripted = []string{"file", "sqlite", "webhook"}
+var scripted = []string{"file", "hubspot", "salesforce", "sqlite", "webhook"}
 
 func TestMain(m *testing.M) {
 	testscript.Main(withPlugins{m}, map[string]func(){"sluice": main})

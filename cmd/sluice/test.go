@@ -51,6 +51,9 @@ func newTestCommand(f *shared) *cobra.Command {
 					}
 					if changed {
 						fmt.Fprintf(cmd.ErrOrStderr(), "%s: updated\n", name)
+						for _, p := range rehearsal.Problems(got) {
+							fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: expected from now on: %s\n", name, plain(p))
+						}
 					}
 					if suite, err = rehearsal.Load(name); err != nil {
 						return err

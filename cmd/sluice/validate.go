@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -11,12 +12,19 @@ import (
 )
 
 func newValidateCommand(f *shared) *cobra.Command {
-	return &cobra.Command{
+	var online bool
+	cmd := &cobra.Command{
 		Use: "validate", Short: "Check the configuration, and every plugin it names, without starting anything", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file, problems, err := f.check(cmd.Context(), app.Part{})
 			if err != nil {
 				return err
+			}
+			if online && problems.Err() == nil {
+				probe := app.NewProbe(file)
+				defer probe.Close(context.WithoutCancel(cmd.Context()))
+				problems = append(problems, probe.Check(cmd.Context())...)
+				problems.Sort()
 			}
 			if problems == nil {
 				problems = config.Diagnostics{} // an empty list in JSON, not null
@@ -51,6 +59,8 @@ func newValidateCommand(f *shared) *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&online, "online", false, "also ask the destinations: credentials, and whether the objects and fields of mappings are there")
+	return cmd
 }
 
 func newConfigCommand(f *shared) *cobra.Command {

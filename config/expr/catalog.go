@@ -15,25 +15,21 @@ import (
 // modelPrefix begins the names of the types that stand for data models.
 const modelPrefix = "model."
 
-var kindsByModel sync.Map // model → map[string]string
+var kindsByModel = sync.OnceValue(func() map[string]map[string]string {
+	out := make(map[string]map[string]string)
+	for _, model := range models() {
+		m, _ := rootfi.Catalog{}.Lookup(model)
+		out[model] = make(map[string]string, len(m.Fields))
+		for name, t := range m.Fields {
+			out[model][name] = string(t)
+		}
+	}
+	return out
+})
 
 // fieldKinds is what the catalog says of a model's fields; nil of one that it
 // does not know.
-func fieldKinds(model string) map[string]string {
-	if got, ok := kindsByModel.Load(model); ok {
-		return got.(map[string]string)
-	}
-	m, ok := rootfi.Catalog{}.Lookup(model)
-	if !ok {
-		return nil // not remembered: names of models come from outside
-	}
-	out := make(map[string]string, len(m.Fields))
-	for name, t := range m.Fields {
-		out[name] = string(t)
-	}
-	kindsByModel.Store(model, out)
-	return out
-}
+func fieldKinds(model string) map[string]string { return kindsByModel()[model] }
 
 // FieldTypes is what the catalog says of a model's fields, in the words of the
 // contract of destinations; nil of a model that it does not know. Read it only.

@@ -48,10 +48,10 @@ func extent(v ref.Val) int {
 	case *list:
 		return len(x.items) + len(x.raw)/64
 	case *Object:
-		if x == nil {
+		if x.absent() {
 			return 0
 		}
-		return len(x.fields) + len(x.raw)/64
+		return len(x.Fields()) + len(x.raw)/64
 	case traits.Lister:
 		n, _ := x.Size().(types.Int)
 		return int(n)

@@ -65,7 +65,11 @@ func moment(v ref.Val) (time.Time, error) {
 	case types.Timestamp:
 		return x.Time, nil
 	case types.String:
-		for _, form := range dateForms {
+		forms := dateForms
+		if len(x) == len("2006-01-02") {
+			forms = forms[1:] // no moment is that short, and an error of time.Parse costs more than a date
+		}
+		for _, form := range forms {
 			if t, err := time.Parse(form, string(x)); err == nil {
 				return t, nil
 			}

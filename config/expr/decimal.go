@@ -3,6 +3,7 @@ package expr
 import (
 	"errors"
 	"reflect"
+	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -13,10 +14,11 @@ import (
 // own: the numbers of records, literals with a point, and results of /.
 var decimalType = types.NewOpaqueType("decimal")
 
-// decimal is an exact number. One that comes from a record keeps its text.
+// decimal is an exact number. One that comes from a record keeps its text. It is
+// passed by its address, and never changes once others have that.
 type decimal struct {
 	text string // as it came; empty for a result
-	v    *apd.Decimal
+	v    apd.Decimal
 }
 
 // Numbers are bounded so that 1e999999999 cannot fill the memory when it is
@@ -38,35 +40,68 @@ var (
 	errZero   = safe("division by zero")
 )
 
-func parseDecimal(text string) (decimal, error) {
+func parseDecimal(text string) (*decimal, error) {
 	if len(text) > maxDigits {
-		return decimal{}, errRange
+		return nil, errRange
 	}
-	v, _, err := apd.NewFromString(text)
-	if err != nil || v.Form != apd.Finite {
-		return decimal{}, errNumber
+	d := &decimal{text: text}
+	if d.short() {
+		return d, nil
 	}
-	if v.Exponent > maxExponent || v.Exponent < -maxExponent {
-		return decimal{}, errRange
+	if _, _, err := d.v.SetString(text); err != nil || d.v.Form != apd.Finite {
+		return nil, errNumber
 	}
-	return decimal{text: text, v: v}, nil
+	if d.v.Exponent > maxExponent || d.v.Exponent < -maxExponent {
+		return nil, errRange
+	}
+	return d, nil
 }
 
-func fromInt(i int64) decimal { return decimal{v: apd.New(i, 0)} }
+// short reads the text if it is a plain number of few digits, as nearly all are.
+func (d *decimal) short() bool {
+	digits := strings.TrimPrefix(d.text, "-")
+	if len(digits) == 0 || len(digits) > 18 { // so many fit into an int64
+		return false
+	}
+	var whole int64
+	point := -1
+	for i := range len(digits) {
+		switch c := digits[i]; {
+		case c >= '0' && c <= '9':
+			whole = whole*10 + int64(c-'0')
+		case c == '.' && point < 0 && i > 0 && i < len(digits)-1:
+			point = i
+		default:
+			return false
+		}
+	}
+	d.v.SetInt64(whole)
+	d.v.Negative = len(digits) < len(d.text)
+	if point >= 0 {
+		d.v.Exponent = int32(point + 1 - len(digits))
+	}
+	return true
+}
+
+func fromInt(i int64) *decimal {
+	d := new(decimal)
+	d.v.SetInt64(i)
+	return d
+}
 
 // number returns the decimal of a number of any type.
-func number(v ref.Val) (decimal, bool) {
+func number(v ref.Val) (*decimal, bool) {
 	switch x := v.(type) {
-	case decimal:
+	case *decimal:
 		return x, true
 	case types.Int:
 		return fromInt(int64(x)), true
 	}
-	return decimal{}, false
+	return nil, false
 }
 
 // String is plain decimal text, without an exponent unless it came with one.
-func (d decimal) String() string {
+func (d *decimal) String() string {
 	if d.text != "" {
 		return d.text
 	}
@@ -74,7 +109,7 @@ func (d decimal) String() string {
 }
 
 // ConvertToNative implements ref.Val.
-func (d decimal) ConvertToNative(t reflect.Type) (any, error) {
+func (d *decimal) ConvertToNative(t reflect.Type) (any, error) {
 	if t.Kind() == reflect.String {
 		return d.v.Text('f'), nil
 	}
@@ -82,13 +117,13 @@ func (d decimal) ConvertToNative(t reflect.Type) (any, error) {
 }
 
 // ConvertToType implements ref.Val.
-func (d decimal) ConvertToType(t ref.Type) ref.Val {
+func (d *decimal) ConvertToType(t ref.Type) ref.Val {
 	switch t {
 	case types.StringType:
 		return types.String(d.v.Text('f'))
 	case types.IntType:
 		var whole apd.Decimal
-		if _, err := wide.Quantize(&whole, d.v, 0); err == nil && whole.Cmp(d.v) == 0 {
+		if _, err := wide.Quantize(&whole, &d.v, 0); err == nil && whole.Cmp(&d.v) == 0 {
 			if i, err := whole.Int64(); err == nil {
 				return types.Int(i)
 			}
@@ -105,63 +140,64 @@ func (d decimal) ConvertToType(t ref.Type) ref.Val {
 
 // Equal implements ref.Val; see equal for the order of operands that CEL's own
 // types would not know.
-func (d decimal) Equal(other ref.Val) ref.Val {
+func (d *decimal) Equal(other ref.Val) ref.Val {
 	o, ok := number(other)
-	return types.Bool(ok && d.v.Cmp(o.v) == 0)
+	return types.Bool(ok && d.v.Cmp(&o.v) == 0)
 }
 
 // Type implements ref.Val.
-func (d decimal) Type() ref.Type { return decimalType }
+func (d *decimal) Type() ref.Type { return decimalType }
 
 // Value implements ref.Val.
-func (d decimal) Value() any { return d.String() }
+func (d *decimal) Value() any { return d.String() }
 
-func arithmetic(op string, a, b decimal) ref.Val {
-	var out apd.Decimal
+func arithmetic(op string, a, b *decimal) ref.Val {
+	out := new(decimal)
 	var err error
 	switch op {
 	case "+":
-		_, err = exact.Add(&out, a.v, b.v)
+		_, err = exact.Add(&out.v, &a.v, &b.v)
 	case "-":
-		_, err = exact.Sub(&out, a.v, b.v)
+		_, err = exact.Sub(&out.v, &a.v, &b.v)
 	case "*":
-		_, err = exact.Mul(&out, a.v, b.v)
+		_, err = exact.Mul(&out.v, &a.v, &b.v)
 	case "/":
 		return quotient(a, b)
 	case "%":
 		if b.v.IsZero() {
 			return failure(errZero)
 		}
-		_, err = wide.Rem(&out, a.v, b.v)
+		_, err = wide.Rem(&out.v, &a.v, &b.v)
 	}
-	return result(&out, err)
+	return out.result(err)
 }
 
 // quotient is exact where the quotient ends within its digits, and rounded to
 // them (half to even) where not.
-func quotient(a, b decimal) ref.Val {
+func quotient(a, b *decimal) ref.Val {
 	if b.v.IsZero() {
 		return failure(errZero)
 	}
 	c := exact.WithPrecision(quotientDigits)
 	c.Rounding = apd.RoundHalfEven
-	var out apd.Decimal
-	if _, err := c.Quo(&out, a.v, b.v); err != nil {
+	out := new(decimal)
+	if _, err := c.Quo(&out.v, &a.v, &b.v); err != nil {
 		return failure(errRange)
 	}
-	out.Reduce(&out)
-	if out.Exponent > 0 { // 1E+2 is 100
-		_, err := wide.Quantize(&out, &out, 0)
-		return result(&out, err)
+	out.v.Reduce(&out.v)
+	if out.v.Exponent > 0 { // 1E+2 is 100
+		_, err := wide.Quantize(&out.v, &out.v, 0)
+		return out.result(err)
 	}
-	return result(&out, nil)
+	return out.result(nil)
 }
 
-func result(v *apd.Decimal, err error) ref.Val {
-	if err != nil || v.Form != apd.Finite || v.NumDigits() > maxDigits || v.Exponent > maxExponent || v.Exponent < -2*maxExponent {
+// result is the decimal as the result of a computation, if it is in range.
+func (d *decimal) result(err error) ref.Val {
+	if err != nil || d.v.Form != apd.Finite || d.v.NumDigits() > maxDigits || d.v.Exponent > maxExponent || d.v.Exponent < -2*maxExponent {
 		return failure(errRange)
 	}
-	return decimal{v: v}
+	return d
 }
 
 // rounders are the ways to round that expressions may name.
@@ -171,7 +207,7 @@ var rounders = map[string]apd.Rounder{
 }
 
 // rounded has exactly so many digits after the point.
-func rounded(d decimal, scale int64, mode string) ref.Val {
+func rounded(d *decimal, scale int64, mode string) ref.Val {
 	r, ok := rounders[mode]
 	if !ok {
 		return failure(safe("unknown way to round: use half_up, half_even, half_down, up, down, ceiling or floor"))
@@ -181,13 +217,13 @@ func rounded(d decimal, scale int64, mode string) ref.Val {
 	}
 	c := *wide
 	c.Rounding = r
-	var out apd.Decimal
-	_, err := c.Quantize(&out, d.v, int32(-scale))
-	return result(&out, err)
+	out := new(decimal)
+	_, err := c.Quantize(&out.v, &d.v, int32(-scale))
+	return out.result(err)
 }
 
 // divided is a quotient of so many digits after the point, rounded once.
-func divided(a, b decimal, scale int64, mode string) ref.Val {
+func divided(a, b *decimal, scale int64, mode string) ref.Val {
 	if scale < 0 || scale > maxScale {
 		return failure(errScale)
 	}
@@ -196,12 +232,12 @@ func divided(a, b decimal, scale int64, mode string) ref.Val {
 	}
 	// Two digits more than are wanted, the last of which says whether anything
 	// was cut off: so no cut looks like exactly one half.
-	size := func(d decimal) int64 { return d.v.NumDigits() + int64(d.v.Exponent) }
+	size := func(d *decimal) int64 { return d.v.NumDigits() + int64(d.v.Exponent) }
 	c := exact.WithPrecision(uint32(max(size(a)-size(b)+scale+3, 1)))
 	c.Rounding = apd.Round05Up
-	var q apd.Decimal
-	if _, err := c.Quo(&q, a.v, b.v); err != nil {
+	q := new(decimal)
+	if _, err := c.Quo(&q.v, &a.v, &b.v); err != nil {
 		return failure(errRange)
 	}
-	return rounded(decimal{v: &q}, scale, mode)
+	return rounded(q, scale, mode)
 }

@@ -17,16 +17,16 @@ type keyValue event.RecordKey
 
 var keyType = types.NewObjectType("key")
 
-var keyFields = map[string]func(k keyValue) string{
-	"source":      func(k keyValue) string { return k.Source },
-	"company_id":  func(k keyValue) string { return k.CompanyID },
-	"integration": func(k keyValue) string { return k.Integration },
-	"model":       func(k keyValue) string { return k.Model },
-	"platform_id": func(k keyValue) string { return k.PlatformID },
+var keyFields = map[string]func(k *keyValue) string{
+	"source":      func(k *keyValue) string { return k.Source },
+	"company_id":  func(k *keyValue) string { return k.CompanyID },
+	"integration": func(k *keyValue) string { return k.Integration },
+	"model":       func(k *keyValue) string { return k.Model },
+	"platform_id": func(k *keyValue) string { return k.PlatformID },
 }
 
 // Get implements traits.Indexer.
-func (k keyValue) Get(name ref.Val) ref.Val {
+func (k *keyValue) Get(name ref.Val) ref.Val {
 	s, _ := name.(types.String)
 	if get, ok := keyFields[string(s)]; ok {
 		return textOrNull(get(k))
@@ -35,22 +35,25 @@ func (k keyValue) Get(name ref.Val) ref.Val {
 }
 
 // IsSet implements traits.FieldTester.
-func (k keyValue) IsSet(name ref.Val) ref.Val { return types.Bool(!isNull(k.Get(name))) }
+func (k *keyValue) IsSet(name ref.Val) ref.Val { return types.Bool(!isNull(k.Get(name))) }
 
 // ConvertToNative implements ref.Val.
-func (k keyValue) ConvertToNative(reflect.Type) (any, error) { return nil, errEvent }
+func (k *keyValue) ConvertToNative(reflect.Type) (any, error) { return nil, errEvent }
 
 // ConvertToType implements ref.Val.
-func (k keyValue) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
+func (k *keyValue) ConvertToType(ref.Type) ref.Val { return types.NewErr("no such overload") }
 
 // Equal implements ref.Val.
-func (k keyValue) Equal(other ref.Val) ref.Val { return types.Bool(other == ref.Val(k)) }
+func (k *keyValue) Equal(other ref.Val) ref.Val {
+	o, ok := other.(*keyValue)
+	return types.Bool(ok && *o == *k)
+}
 
 // Type implements ref.Val.
-func (k keyValue) Type() ref.Type { return keyType }
+func (k *keyValue) Type() ref.Type { return keyType }
 
 // Value implements ref.Val.
-func (k keyValue) Value() any { return k }
+func (k *keyValue) Value() any { return k }
 
 // envelopeField is the type of a field of event or key.
 func envelopeField(name, field string) (*types.FieldType, bool) {

@@ -9,7 +9,6 @@
 package expr
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"sync"
@@ -30,7 +29,8 @@ const costLimit = 200_000
 // maxLength bounds the text of an expression.
 const maxLength = 10_000
 
-// Vars are what an expression sees. Those that are nil are null.
+// Vars are what an expression sees. Those that are nil are null. One goroutine
+// may use them at a time.
 type Vars struct {
 	Key      event.RecordKey
 	Event    *event.Event
@@ -40,6 +40,8 @@ type Vars struct {
 	Item     *Object // of a list that is expanded
 	Index    int
 	Lookup   Lookup
+
+	args []ref.Val // of calls under way
 }
 
 // ResolveName implements cel.Activation.
@@ -58,7 +60,7 @@ func (v *Vars) ResolveName(name string) (any, bool) {
 	case "event":
 		return (*eventValue)(v.Event), true
 	case "key":
-		return keyValue(v.Key), true
+		return (*keyValue)(&v.Key), true
 	case lookupVar:
 		if v.Lookup == nil {
 			return Lookup(func(string, string) *Object { return nil }), true
@@ -72,7 +74,7 @@ func (v *Vars) ResolveName(name string) (any, bool) {
 func (*Vars) Parent() cel.Activation { return nil }
 
 func object(o *Object) ref.Val {
-	if o == nil || o.fields == nil {
+	if o.absent() {
 		return null{}
 	}
 	return o
@@ -102,7 +104,10 @@ type Checked struct {
 
 // Compile compiles an expression for records of any data model. A Problem of it
 // is a [*SyntaxError].
-func Compile(source string) (*Program, error) {
+func Compile(source string) (*Program, error) { return compile(source, true) }
+
+// compile makes a program that takes the shorter ways where short says so.
+func compile(source string, short bool) (*Program, error) {
 	c, err := Check(source, Scope{})
 	if err != nil {
 		return nil, err
@@ -113,8 +118,10 @@ func Compile(source string) (*Program, error) {
 	}
 	options := []cel.ProgramOption{cel.CustomDecoratorV2(decorate)}
 	if c.loops {
-		// Others evaluate each of their nodes once, and counting costs as much as that.
 		options = append(options, cel.CostLimit(costLimit), cel.CostTracking(costs{}))
+	} else if short {
+		// These evaluate each of their nodes once, and counting costs as much as that.
+		options = append(options, cel.CustomDecoratorV2(newDirect(c.ast.NativeRep()).decorate))
 	}
 	p, err := env.Program(c.ast, options...)
 	if err != nil {
@@ -147,18 +154,20 @@ func (p *Program) Bool(v *Vars) (bool, error) {
 
 // JSON evaluates the expression to JSON. Numbers are exact decimal text.
 func (p *Program) JSON(v *Vars) (json.RawMessage, error) {
+	return p.AppendJSON(nil, v)
+}
+
+// AppendJSON appends the value of the expression as [Program.JSON] gives it.
+func (p *Program) AppendJSON(b []byte, v *Vars) ([]byte, error) {
 	out, err := p.eval(v)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	b := bytes.NewBuffer(make([]byte, 0, 48)) // most values are short
-	if err := toJSON(b, out); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return appendJSON(b, out)
 }
 
 func (p *Program) eval(v *Vars) (ref.Val, error) {
+	v.args = v.args[:0] // of an evaluation that panicked
 	out, _, err := p.cel.Eval(v)
 	if err != nil {
 		return nil, withoutValues(err)

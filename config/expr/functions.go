@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
@@ -32,19 +33,32 @@ type function struct {
 func types1(t ...*cel.Type) []*cel.Type { return t }
 
 func (f function) option() cel.EnvOption {
-	call := f.call
-	if !f.nulls {
-		call = func(args ...ref.Val) ref.Val {
-			for _, a := range args {
-				if isNull(a) {
-					return null{}
-				}
-			}
-			return f.call(args...)
-		}
-	}
-	return cel.Function(f.Name, append([]cel.FunctionOpt{cel.SingletonFunctionBinding(call)}, f.overloads...)...)
+	return cel.Function(f.Name, append([]cel.FunctionOpt{cel.SingletonFunctionBinding(f.binding())}, f.overloads...)...)
 }
+
+// binding is the function with what it does for nulls.
+func (f function) binding() func(args ...ref.Val) ref.Val {
+	if f.nulls {
+		return f.call
+	}
+	return func(args ...ref.Val) ref.Val {
+		for _, a := range args {
+			if isNull(a) {
+				return null{}
+			}
+		}
+		return f.call(args...)
+	}
+}
+
+// calls are the bindings of all functions.
+var calls = sync.OnceValue(func() map[string]func(args ...ref.Val) ref.Val {
+	out := make(map[string]func(args ...ref.Val) ref.Val)
+	for _, f := range functions() {
+		out[f.Name] = f.binding()
+	}
+	return out
+})
 
 // overloads declares the same function for several lists of arguments.
 func overloads(name string, result *cel.Type, args ...[]*cel.Type) []cel.FunctionOpt {
@@ -210,7 +224,7 @@ func pick(args []ref.Val, sign int) ref.Val {
 	if !ok || !also {
 		return types.NewErr("no such overload")
 	}
-	if b.v.Cmp(a.v)*sign > 0 {
+	if b.v.Cmp(&a.v)*sign > 0 {
 		return b
 	}
 	return a
@@ -221,7 +235,7 @@ func plain(v ref.Val) (string, bool) {
 	switch x := v.(type) {
 	case types.String:
 		return string(x), true
-	case decimal:
+	case *decimal:
 		return x.String(), true
 	case types.Int, types.Bool, types.Timestamp, types.Duration:
 		s, ok := x.ConvertToType(types.StringType).(types.String)

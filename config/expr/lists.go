@@ -8,6 +8,7 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
 	"cel.dev/cel-go/interpreter"
+	"github.com/cockroachdb/apd/v3"
 )
 
 // sorted is CEL's sort and sortBy, whose own do not know decimals. The keys of
@@ -127,8 +128,8 @@ func identity(v ref.Val) (string, bool) {
 		return "null", true
 	}
 	if d, ok := number(v); ok {
-		reduced := *d.v
-		reduced.Reduce(&reduced)
+		var reduced apd.Decimal // a copy of the struct would share the digits of a long number
+		reduced.Reduce(&d.v)
 		if reduced.IsZero() {
 			return "0", true
 		}

@@ -119,7 +119,7 @@ func ordered(a, b ref.Val, fits func(int) bool) ref.Val {
 	}
 	if x, ok := number(a); ok {
 		if y, ok := number(b); ok {
-			return types.Bool(fits(x.v.Cmp(y.v)))
+			return types.Bool(fits(x.v.Cmp(&y.v)))
 		}
 		return types.NewErr("no such overload")
 	}
@@ -180,7 +180,7 @@ func equal(a, b ref.Val) bool {
 	}
 	if x, ok := number(a); ok {
 		y, ok := number(b)
-		return ok && x.v.Cmp(y.v) == 0
+		return ok && x.v.Cmp(&y.v) == 0
 	}
 	switch x := a.(type) {
 	case *Object:
@@ -205,14 +205,14 @@ func equal(a, b ref.Val) bool {
 
 func (o *Object) equal(other ref.Val) bool {
 	p, ok := other.(*Object)
-	if !ok || len(o.fields) != len(p.fields) {
+	if !ok || len(o.Fields()) != len(p.Fields()) {
 		return false
 	}
 	if o.raw != nil && bytes.Equal(o.raw, p.raw) {
 		return true
 	}
-	for name := range o.fields {
-		if _, ok := p.fields[name]; !ok || !equal(o.Get(types.String(name)), p.Get(types.String(name))) {
+	for name := range o.Fields() {
+		if _, ok := p.Fields()[name]; !ok || !equal(o.Get(types.String(name)), p.Get(types.String(name))) {
 			return false
 		}
 	}

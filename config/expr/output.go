@@ -13,116 +13,111 @@ import (
 
 var errOutput = safe("gives a value that has no JSON form")
 
-// toJSON writes a value exactly: numbers as decimal text, what came from a
+// appendJSON writes a value exactly: numbers as decimal text, what came from a
 // record as it came.
-func toJSON(b *bytes.Buffer, v ref.Val) error {
+func appendJSON(b []byte, v ref.Val) ([]byte, error) {
 	switch x := v.(type) {
 	case types.String:
 		return quote(b, string(x))
-	case decimal:
-		b.WriteString(x.json())
+	case *decimal:
+		return append(b, x.json()...), nil
 	case types.Int:
-		b.WriteString(strconv.FormatInt(int64(x), 10))
+		return strconv.AppendInt(b, int64(x), 10), nil
 	case types.Bool:
-		b.WriteString(strconv.FormatBool(bool(x)))
+		return strconv.AppendBool(b, bool(x)), nil
 	case null, types.Null:
-		b.WriteString("null")
+		return append(b, "null"...), nil
 	case types.Timestamp:
 		return quote(b, x.UTC().Format(time.RFC3339Nano))
 	case types.Duration:
 		return quote(b, x.String())
 	case *list:
-		b.Write(x.raw)
+		return append(b, x.raw...), nil
 	case *Object:
-		return x.json(b)
+		return x.appendJSON(b)
 	case traits.Mapper:
-		return mapJSON(b, x)
+		return appendMap(b, x)
 	case traits.Lister:
-		return listJSON(b, x)
+		return appendList(b, x)
 	default:
-		return errOutput
+		return b, errOutput
 	}
-	return nil
 }
 
 // json is text that JSON takes: a number that was text (.5, +1) may not be.
-func (d decimal) json() string {
+func (d *decimal) json() string {
 	if d.text != "" && json.Valid([]byte(d.text)) {
 		return d.text
 	}
 	return d.v.Text('f')
 }
 
-func (o *Object) json(b *bytes.Buffer) error {
+func (o *Object) appendJSON(b []byte) ([]byte, error) {
 	switch {
-	case o == nil || o.fields == nil:
-		b.WriteString("null")
+	case o.absent():
+		return append(b, "null"...), nil
 	case o.raw != nil:
-		b.Write(o.raw)
+		return append(b, o.raw...), nil
 	default:
-		out, err := json.Marshal(o.fields)
+		out, err := json.Marshal(o.Fields())
 		if err != nil {
-			return errJSON
+			return b, errJSON
 		}
-		b.Write(out)
+		return append(b, out...), nil
 	}
-	return nil
 }
 
-func quote(b *bytes.Buffer, s string) error {
+func quote(b []byte, s string) ([]byte, error) {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
-			e := json.NewEncoder(b)
-			e.SetEscapeHTML(false)
-			if err := e.Encode(s); err != nil {
-				return errOutput
-			}
-			b.Truncate(b.Len() - 1) // the line break
-			return nil
+			return encode(b, s)
 		}
 	}
-	b.WriteByte('"')
-	b.WriteString(s)
-	b.WriteByte('"')
-	return nil
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"'), nil
 }
 
-func listJSON(b *bytes.Buffer, l traits.Lister) error {
-	b.WriteByte('[')
+// encode writes a value in the general way.
+func encode(b []byte, v any) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return b, errOutput
+	}
+	return append(b, bytes.TrimRight(out.Bytes(), "\n")...), nil
+}
+
+func appendList(b []byte, l traits.Lister) ([]byte, error) {
+	b = append(b, '[')
 	n, _ := l.Size().(types.Int)
 	for i := range n {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		if err := toJSON(b, l.Get(i)); err != nil {
-			return err
+		var err error
+		if b, err = appendJSON(b, l.Get(i)); err != nil {
+			return b, err
 		}
 	}
-	b.WriteByte(']')
-	return nil
+	return append(b, ']'), nil
 }
 
-// mapJSON writes the keys in order: the same value is the same text.
-func mapJSON(b *bytes.Buffer, m traits.Mapper) error {
+// appendMap writes the keys in order: the same value is the same text.
+func appendMap(b []byte, m traits.Mapper) ([]byte, error) {
 	fields := make(map[string]json.RawMessage)
 	for it := m.Iterator(); it.HasNext() == types.True; {
 		k := it.Next()
 		name, ok := k.(types.String)
 		if !ok {
-			return errOutput
+			return b, errOutput
 		}
-		var value bytes.Buffer
-		if err := toJSON(&value, m.Get(k)); err != nil {
-			return err
+		value, err := appendJSON(nil, m.Get(k))
+		if err != nil {
+			return b, err
 		}
-		fields[string(name)] = value.Bytes()
+		fields[string(name)] = value
 	}
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(fields); err != nil {
-		return errOutput
-	}
-	b.Write(bytes.TrimRight(out.Bytes(), "\n"))
-	return nil
+	return encode(b, fields)
 }

@@ -8,6 +8,8 @@ import (
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/sluicehq/sluice/internal/event"
 )
 
 // null is the value of a field that is absent or null. It has every field, all
@@ -32,7 +34,7 @@ func isNull(v ref.Val) bool {
 	case null, types.Null:
 		return true
 	case *Object:
-		return x == nil || x.fields == nil
+		return x.absent()
 	}
 	return false
 }
@@ -41,6 +43,7 @@ func isNull(v ref.Val) bool {
 // JSON when they are asked for.
 type Object struct {
 	fields map[string]json.RawMessage
+	merged *event.Record      // instead of fields, until all of them are asked for
 	kinds  map[string]string  // what the catalog says of fields; may be nil
 	raw    json.RawMessage    // of an object within a record
 	read   map[string]ref.Val // lists and objects that were asked for
@@ -53,8 +56,28 @@ func NewObject(model string, fields map[string]json.RawMessage) *Object {
 	return &Object{fields: fields, kinds: fieldKinds(model)}
 }
 
+// NewRecord returns what destinations are told of a merged record, which must
+// not change meanwhile: most expressions ask for a few of its fields.
+func NewRecord(r *event.Record) *Object {
+	return &Object{merged: r, kinds: fieldKinds(r.Key.Model)}
+}
+
+func (o *Object) absent() bool { return o == nil || o.fields == nil && o.merged == nil }
+
+// Fields returns all fields; nil of an object that is not there. Do not change
+// them.
+func (o *Object) Fields() map[string]json.RawMessage {
+	if o.fields == nil && o.merged != nil {
+		o.fields = o.merged.Visible()
+	}
+	return o.fields
+}
+
 // Raw returns a field as it came.
 func (o *Object) Raw(name string) (json.RawMessage, bool) {
+	if o.fields == nil && o.merged != nil {
+		return o.merged.Told(name)
+	}
 	raw, ok := o.fields[name]
 	return raw, ok
 }
@@ -89,7 +112,7 @@ func (o *Object) Get(name ref.Val) ref.Val {
 	if !ok {
 		return types.NewErr("no such overload")
 	}
-	raw, ok := o.fields[string(s)]
+	raw, ok := o.Raw(string(s))
 	if !ok {
 		return null{}
 	}
@@ -114,7 +137,7 @@ func (o *Object) IsSet(name ref.Val) ref.Val {
 	if !ok {
 		return types.NewErr("no such overload")
 	}
-	_, ok = o.fields[string(s)]
+	_, ok = o.Raw(string(s))
 	return types.Bool(ok)
 }
 

@@ -22,7 +22,7 @@ var (
 
 // expand makes records of the elements of lists, and deletions of those that the
 // destination may have and the record has not any more.
-func (p *Plan) expand(out *Output, in Merged, visible map[string]json.RawMessage, vars *expr.Vars) error {
+func (p *Plan) expand(out *Output, in Merged, vars *expr.Vars) error {
 	out.Now = make(Children)
 	callOf := make(map[string]Call)
 	keyFields := append(slices.Clip(out.KeyFields), itemKey)
@@ -36,7 +36,8 @@ func (p *Plan) expand(out *Output, in Merged, visible map[string]json.RawMessage
 		if in.Record.Deleted() {
 			continue
 		}
-		if err := c.expand(out, callOf[object], visible[c.field], vars); err != nil {
+		raw, _ := vars.Record.Raw(c.field)
+		if err := c.expand(out, callOf[object], raw, vars); err != nil {
 			return err
 		}
 	}
@@ -97,7 +98,7 @@ func (c *child) expand(out *Output, call Call, raw json.RawMessage, vars *expr.V
 		seen[id] = true
 		of := *vars
 		of.Item, of.Index = expr.NewObject(config.ItemModel(vars.Key.Model, c.field), fields), i
-		mapped, err := c.fields.apply(fields, &of)
+		mapped, err := c.fields.apply(of.Item, &of)
 		if err != nil {
 			return err
 		}

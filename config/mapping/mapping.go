@@ -126,6 +126,9 @@ type shape struct {
 	named     []named  // by target
 	constants map[string][]byte
 	exclude   []config.Pattern
+
+	bySource map[string][]string // targets that are nothing but one field
+	always   []string            // other targets that the mapping names
 }
 
 // passing is what fields.include, exclude and rename say.
@@ -194,6 +197,14 @@ func compileShape(f *config.Fields, exprs map[string]string, constants map[strin
 		}
 		s.named = append(s.named, named{name, p, p.Checked().Field})
 	}
+	s.bySource = make(map[string][]string)
+	for _, n := range s.named {
+		if n.source == "" {
+			s.always = append(s.always, n.target)
+		} else {
+			s.bySource[n.source] = append(s.bySource[n.source], n.target)
+		}
+	}
 	for name, v := range constants {
 		if excluded(name) {
 			continue
@@ -206,6 +217,7 @@ func compileShape(f *config.Fields, exprs map[string]string, constants map[strin
 			s.constants = make(map[string][]byte, len(constants))
 		}
 		s.constants[name] = raw
+		s.always = append(s.always, name)
 	}
 	return s, nil
 }

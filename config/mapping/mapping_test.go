@@ -309,7 +309,7 @@ func BenchmarkConditionAndTenFields(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if ok, err := where.Bool(&expr.Vars{Record: expr.NewObject("INVOICES", r.Visible())}); !ok || err != nil {
+		if ok, err := where.Bool(&expr.Vars{Record: expr.NewRecord(r)}); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 		if _, err := p.Record(mapping.Merged{Record: r}); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/config/expr"
 	"github.com/sluicehq/sluice/internal/event"
@@ -71,11 +72,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Record maps the merged state of a record. An error is a [*Failure].
 func (p *Plan) Record(in Merged) (Output, error) {
 	r := in.Record
-	visible := r.Visible()
-	vars := &expr.Vars{
-		Key: r.Key, Record: expr.NewObject(r.Key.Model, visible), Lookup: in.Lookup,
-	}
-	fields, err := p.fields.apply(visible, vars)
+	vars := &expr.Vars{Key: r.Key, Record: expr.NewRecord(r), Lookup: in.Lookup}
+	fields, err := p.fields.apply(vars.Record, vars)
 	if err != nil {
 		return Output{}, err
 	}
@@ -101,13 +99,13 @@ func (p *Plan) Record(in Merged) (Output, error) {
 	if len(p.children) == 0 && len(in.Children) == 0 {
 		return out, nil
 	}
-	return out, p.expand(&out, in, visible, vars)
+	return out, p.expand(&out, in, vars)
 }
 
 // Change maps one change as it came. Its lists are not expanded.
 func (p *Plan) Change(ev *event.Event, c event.Change) (Part, error) {
 	change := expr.NewObject(c.Key.Model, c.Fields)
-	fields, err := p.fields.apply(c.Fields, &expr.Vars{Key: c.Key, Event: ev, Record: change, Change: change})
+	fields, err := p.fields.apply(change, &expr.Vars{Key: c.Key, Event: ev, Record: change, Change: change})
 	if err != nil {
 		return Part{}, err
 	}
@@ -190,6 +188,9 @@ func keyText(raw json.RawMessage) (string, bool) {
 	}
 	switch c := raw[0]; {
 	case c == '"':
+		if len(raw) > 2 && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) { // the text as it is
+			return string(raw[1 : len(raw)-1]), true
+		}
 		var s string
 		err := json.Unmarshal(raw, &s)
 		return s, err == nil && s != ""
@@ -206,15 +207,20 @@ func origin(k event.RecordKey) destination.Origin {
 }
 
 // apply makes the fields of a destination.
-func (s *shape) apply(from map[string]json.RawMessage, vars *expr.Vars) (map[string]json.RawMessage, error) {
-	out := make(map[string]json.RawMessage, len(from)+len(s.named)+len(s.constants))
+func (s *shape) apply(from *expr.Object, vars *expr.Vars) (map[string]json.RawMessage, error) {
+	var all map[string]json.RawMessage
 	if s.pass != nil {
-		for name, value := range from {
+		all = from.Fields()
+	}
+	out := make(map[string]json.RawMessage, len(all)+len(s.named)+len(s.constants))
+	if s.pass != nil {
+		for name, value := range all {
 			if target, ok := s.passes(name); ok {
 				out[target] = value
 			}
 		}
 	}
+	var values []byte // of all expressions, one after another
 	for i := range s.named {
 		n := &s.named[i]
 		if n.source != "" {
@@ -226,11 +232,15 @@ func (s *shape) apply(from map[string]json.RawMessage, vars *expr.Vars) (map[str
 			}
 			continue
 		}
-		value, err := n.value.JSON(vars)
-		if err != nil {
+		if values == nil {
+			values = make([]byte, 0, 24*len(s.named)) // most values are short
+		}
+		begin := len(values)
+		var err error
+		if values, err = n.value.AppendJSON(values, vars); err != nil {
 			return nil, &Failure{n.target, err}
 		}
-		out[n.target] = value
+		out[n.target] = values[begin:len(values):len(values)]
 	}
 	for name, value := range s.constants {
 		out[name] = value
@@ -244,25 +254,14 @@ func (s *shape) changed(sources []string, fields map[string]json.RawMessage) []s
 	if s.pass != nil && len(s.named)+len(s.constants) == 0 && s.pass.rename == nil && s.pass.include == nil && s.exclude == nil {
 		return sources
 	}
-	out := make([]string, 0, len(sources)+len(s.named))
+	out := make([]string, 0, len(sources)+len(s.named)+len(s.constants))
 	for _, name := range sources {
 		if target, ok := s.passes(name); ok {
 			out = append(out, target)
 		}
-		for i := range s.named {
-			if s.named[i].source == name {
-				out = append(out, s.named[i].target)
-			}
-		}
+		out = append(out, s.bySource[name]...)
 	}
-	for i := range s.named {
-		if s.named[i].source == "" {
-			out = append(out, s.named[i].target)
-		}
-	}
-	for name := range s.constants {
-		out = append(out, name)
-	}
+	out = append(out, s.always...)
 	slices.Sort(out)
 	out = slices.Compact(out)
 	return slices.DeleteFunc(out, func(name string) bool { _, there := fields[name]; return !there })

@@ -175,7 +175,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 		return err
 	}
 	a.settings.Store(a.settingsOf(ctx, now, compiled))
-	a.pauses, err = worker.NewPauses(ctx, a.ledger, checker{a.host}, a.log)
+	a.pauses, err = worker.NewPauses(ctx, a.ledger, a.log)
 	if err != nil {
 		return fmt.Errorf("read pauses: %w", err)
 	}
@@ -187,7 +187,7 @@ func (a *App) buildDelivery(ctx context.Context) error {
 	}
 	a.activities = activities.New(activities.Options{
 		Store: pausing{a.ledger, a.pauses}, Writer: a.host, Payloads: payloads.ByFormat(), Passes: a.passes,
-		Settings: a.settings.Load, Paused: a.pauses.Paused, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
+		Settings: a.settings.Load, Pauses: a.pauses.Of, Check: prober{a.host}.Check, Pace: pace, Metrics: activities.NewMetrics(a.metrics), Logger: a.log,
 		Gates: a.gates,
 	})
 	a.dispatcher = dispatch.New(dispatch.Options{

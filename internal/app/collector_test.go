@@ -27,7 +27,8 @@ func TestLagAndPauseOfEachDestination(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(&ledgerCollector{log: slog.New(slog.DiscardHandler), ledger: figures{states: []ledger.DestinationState{
 		{Destination: "late", OldestSince: time.Now().Add(-time.Hour), Pause: &ledger.Pause{Reason: ledger.PauseMisconfigured}},
-		{Destination: "idle"},
+		{Destination: "idle", Parts: []ledger.Pause{{Scope: ledger.ScopeObject, Part: "a"}, {Scope: ledger.ScopeObject, Part: "b"}}},
+		{Destination: "down", Pause: &ledger.Pause{Reason: ledger.PauseDown, Until: time.Unix(1700000000, 0)}},
 		{Destination: "future", OldestSince: time.Now().Add(time.Hour)}, // a clock that was wrong
 	}}})
 	families, err := registry.Gather()
@@ -54,6 +55,12 @@ func TestLagAndPauseOfEachDestination(t *testing.T) {
 		"sluice_destination_paused late operator":      0,
 		"sluice_destination_paused late throttled":     0,
 		"sluice_destination_paused idle misconfigured": 0,
+		"sluice_destination_paused down down":          1,
+		"sluice_destination_paused down restarting":    0,
+		"sluice_destination_paused_until_seconds down": 1700000000,
+		"sluice_destination_paused_until_seconds idle": 0,
+		"sluice_destination_paused_parts idle object":  2,
+		"sluice_destination_paused_parts idle account": 0,
 	} {
 		if v, ok := got[series]; !ok || v != want {
 			t.Errorf("%s = %v (%t), want %v", series, v, ok, want)

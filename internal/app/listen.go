@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -121,8 +123,25 @@ func (p *process) Ready(ctx context.Context) map[string]string {
 	}
 	if p.part.has(RoleWorker) {
 		parts["plugins"] = p.pluginProblem()
+		parts["destinations"] = p.destinationProblem()
 	}
 	return parts
+}
+
+// destinationProblem names the destinations that refuse Sluice or are down. One
+// that asks to wait is well, and who paused one knows it. What a destination said
+// may quote a record: it is told to operators only.
+func (p *process) destinationProblem() string {
+	var problems []string
+	for _, name := range p.part.destinations(p.active.Load().file.Config) {
+		if whole, _ := p.pauses.Of(name); whole != nil && whole.Probed() {
+			problems = append(problems, fmt.Sprintf("%s is paused (%s) since %s", name, whole.Reason, whole.Since.UTC().Format(time.RFC3339)))
+		}
+	}
+	if len(problems) == 0 {
+		return ""
+	}
+	return strings.Join(problems, ", ") + ": sluice destinations list says why"
 }
 
 func (p *process) temporalProblem(ctx context.Context) string {

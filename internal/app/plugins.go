@@ -48,16 +48,20 @@ func PluginDirs(c *config.Config) []string {
 func CheckPlugins(ctx context.Context, f *config.File, part Part) config.Diagnostics {
 	names := part.destinations(f.Config)
 	dirs := PluginDirs(f.Config)
+	lock, err := readLock(f.Name)
+	if err != nil {
+		return config.Diagnostics{f.Diagnose([]any{"destinations"}, "", "%v", err)}
+	}
 	found := make([]config.Diagnostics, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
-		wg.Go(func() { found[i] = checkPlugin(ctx, f, dirs, name) })
+		wg.Go(func() { found[i] = checkPlugin(ctx, f, dirs, lock, name) })
 	}
 	wg.Wait()
 	return slices.Concat(found...)
 }
 
-func checkPlugin(ctx context.Context, f *config.File, dirs []string, name string) config.Diagnostics {
+func checkPlugin(ctx context.Context, f *config.File, dirs []string, lock *host.Lock, name string) config.Diagnostics {
 	d := f.Config.Destinations[name]
 	path := []any{"destinations", name, "plugin"}
 	if d.Plugin == "" {
@@ -77,6 +81,9 @@ func checkPlugin(ctx context.Context, f *config.File, dirs []string, name string
 	if d.SHA256 != "" && !strings.EqualFold(d.SHA256, file.SHA256) {
 		return config.Diagnostics{f.Diagnose([]any{"destinations", name, "sha256"}, "if you trust the file, pin "+file.SHA256, "%s has another checksum", file.Path)}
 	}
+	if err := lock.Check(file); err != nil {
+		return config.Diagnostics{f.Diagnose(path, "", "%v", err)}
+	}
 	description, err := host.Inspect(ctx, file.Path)
 	if err != nil {
 		return config.Diagnostics{f.Diagnose(path, "", "the plugin does not start: %v", err)}
@@ -94,10 +101,13 @@ func (a *App) startPlugins(ctx context.Context) error {
 	})
 	a.onStop("plugins", a.host.Stop)
 
-	all, err := specs(a.conf, a.part)
+	now := *a.active.Load()
+	all, err := specs(now.file, a.part)
 	if err != nil {
 		return err
 	}
+	now.specs = all
+	a.active.Store(&now)
 	names := slices.Sorted(maps.Keys(all))
 	problems := make([]error, len(names))
 	var wg sync.WaitGroup
@@ -108,8 +118,14 @@ func (a *App) startPlugins(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// specs are the part's destinations as the plugin host sees them.
-func specs(c *config.Config, part Part) (map[string]host.Spec, error) {
+// specs are the part's destinations as the plugin host sees them. Each names the
+// very file to run: the pinned one, the locked one, or the one that is there now.
+func specs(f *config.File, part Part) (map[string]host.Spec, error) {
+	c := f.Config
+	lock, err := readLock(f.Name)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[string]host.Spec, len(c.Destinations))
 	for _, name := range part.destinations(c) {
 		d := c.Destinations[name]
@@ -117,7 +133,19 @@ func specs(c *config.Config, part Part) (map[string]host.Spec, error) {
 		if err != nil {
 			return nil, fmt.Errorf("destination %s: settings: %w", name, err)
 		}
-		out[name] = host.Spec{Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env}
+		spec := host.Spec{
+			Destination: name, Plugin: d.Plugin, SHA256: d.SHA256, Settings: settings, Env: d.Env,
+			Limits: host.Limits{Memory: d.Limits.Memory, CPU: d.Limits.CPU, OpenFiles: d.Limits.OpenFiles},
+		}
+		if found, err := host.Find(PluginDirs(c), d.Plugin); err == nil {
+			if err := lock.Check(found); err != nil {
+				return nil, fmt.Errorf("destination %s: %w", name, err)
+			}
+			if spec.SHA256 == "" {
+				spec.SHA256 = found.SHA256
+			}
+		}
+		out[name] = spec
 	}
 	return out, nil
 }
@@ -184,7 +212,18 @@ func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activ
 	return s
 }
 
-// checker tests a paused destination. One that cannot be tested is tried.
+// prober is a destination's own check, as activities want it.
+type prober struct{ host *host.Host }
+
+func (p prober) Check(ctx context.Context, name string) error {
+	err := p.host.Check(ctx, name)
+	if errors.Is(err, host.ErrNotSupported) {
+		return activities.ErrNoCheck
+	}
+	return err
+}
+
+// checker tests a destination for operators. One that cannot be tested passes.
 type checker struct{ host *host.Host }
 
 func (c checker) Check(ctx context.Context, name string) error {

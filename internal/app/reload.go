@@ -29,6 +29,7 @@ import (
 type active struct {
 	file   *config.File
 	loaded time.Time
+	specs  map[string]host.Spec // of the plugins that run
 }
 
 // Source reads configurations.
@@ -117,10 +118,15 @@ func (a *App) takeOver(ctx context.Context, read func() (*config.File, error)) (
 	if err := problems.Err(); err != nil {
 		return out, err
 	}
-	if reflect.DeepEqual(old.file.Config, file.Config) && old.file.Revision == file.Revision {
+	wanted, err := specs(file, a.part)
+	if err != nil {
+		return out, err
+	}
+	// A plugin that was replaced on disk is a change too.
+	if reflect.DeepEqual(old.file.Config, file.Config) && old.file.Revision == file.Revision && reflect.DeepEqual(old.specs, wanted) {
 		return out, nil
 	}
-	next, err := a.prepare(file)
+	next, err := a.prepare(file, wanted)
 	if err != nil {
 		return out, err
 	}
@@ -150,19 +156,14 @@ type change struct {
 }
 
 // prepare makes all that can be made without touching what runs.
-func (a *App) prepare(file *config.File) (*change, error) {
-	c := &change{App: a, file: file, old: a.active.Load().file.Config}
+func (a *App) prepare(file *config.File, wanted map[string]host.Spec) (*change, error) {
+	now := a.active.Load()
+	c := &change{App: a, file: file, old: now.file.Config, specs: wanted, was: now.specs}
 	var err error
 	if c.rules, err = compileRules(file.Config); err != nil {
 		return nil, err
 	}
 	if c.http, err = a.buildHandlers(file.Config); err != nil {
-		return nil, err
-	}
-	if c.specs, err = specs(file.Config, a.part); err != nil {
-		return nil, err
-	}
-	if c.was, err = specs(c.old, a.part); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.specs)) {
@@ -292,7 +293,7 @@ func (c *change) undo(ctx context.Context, touched []string) {
 // go on meanwhile, each under the one settings that it began with.
 func (c *change) swap(ctx context.Context) {
 	c.settings.Store(c.settingsOf(ctx, c.file, c.rules))
-	c.active.Store(&active{file: c.file, loaded: time.Now()})
+	c.active.Store(&active{file: c.file, loaded: time.Now(), specs: c.specs})
 	c.adminHandler.set(c.http.admin)
 	c.webhookHandler.set(c.http.webhooks)
 	if w := c.workers.Load(); w != nil {

@@ -60,11 +60,13 @@ var (
 	deliveries     = prometheus.NewDesc("sluice_deliveries", "Deliveries by state: waiting, delivered or dead.", []string{"destination", "state"}, nil)
 	lag            = prometheus.NewDesc("sluice_delivery_lag_seconds", "Age of the oldest delivery that waits for the destination.", []string{"destination"}, nil)
 	paused         = prometheus.NewDesc("sluice_destination_paused", "1 while the destination is paused for this reason.", []string{"destination", "reason"}, nil)
+	pausedParts    = prometheus.NewDesc("sluice_destination_paused_parts", "Objects or accounts of the destination that are paused, by scope.", []string{"destination", "scope"}, nil)
+	pausedUntil    = prometheus.NewDesc("sluice_destination_paused_until_seconds", "When the pause ends or the next probe is, in seconds since 1970; 0 without a pause or an end.", []string{"destination"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *ledgerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogEvents, backlogSeconds, deliveries, lag, paused} {
+	for _, d := range []*prometheus.Desc{backlogEvents, backlogSeconds, deliveries, lag, paused, pausedParts, pausedUntil} {
 		ch <- d
 	}
 }
@@ -93,12 +95,26 @@ func (c *ledgerCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(deliveries, float64(s.Delivered), s.Destination, "delivered")
 		gauge(deliveries, float64(s.Dead), s.Destination, "dead")
 		gauge(lag, age(s.OldestSince), s.Destination)
-		for _, reason := range []string{ledger.PauseOperator, ledger.PauseThrottled, ledger.PauseMisconfigured} {
+		for _, reason := range ledger.PauseReasons() {
 			isPaused := 0.0
 			if s.Pause != nil && s.Pause.Reason == reason {
 				isPaused = 1
 			}
 			gauge(paused, isPaused, s.Destination, reason)
+		}
+		until := 0.0
+		if s.Pause != nil && !s.Pause.Until.IsZero() {
+			until = float64(s.Pause.Until.Unix())
+		}
+		gauge(pausedUntil, until, s.Destination)
+		for _, scope := range []string{ledger.ScopeObject, ledger.ScopeAccount} {
+			n := 0
+			for _, p := range s.Parts {
+				if p.Scope == scope {
+					n++
+				}
+			}
+			gauge(pausedParts, float64(n), s.Destination, scope)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (a *App) work(ctx context.Context, server *embedded.Server) error {
 	a.log.Info("temporal is ready", "address", conn.address, "namespace", t.Namespace, "ui", conn.ui)
 
 	var parts sync.WaitGroup
-	parts.Go(func() { a.pauses.Run(ctx, workers) })
+	parts.Go(func() { a.pauses.Run(ctx, workers, activities.NewProber(a.activities)) })
 	if workers != nil {
 		parts.Go(func() { workers.KeepCurrent(ctx) })
 	}
@@ -163,7 +163,7 @@ func (a *App) deployment() worker.Version {
 }
 
 // followPauses is for an instance without workers, whose admin API shows them.
-func (a *App) followPauses(ctx context.Context) { a.pauses.Run(ctx, (*worker.Workers)(nil)) }
+func (a *App) followPauses(ctx context.Context) { a.pauses.Run(ctx, (*worker.Workers)(nil), nil) }
 
 func (a *App) queues() map[string]worker.Queue {
 	destinations := a.active.Load().file.Config.Destinations

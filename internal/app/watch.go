@@ -3,9 +3,15 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/plugins/host"
 )
 
 // watchEvery is how often files are looked at. Asking is what works everywhere:
@@ -34,14 +40,17 @@ type watcher struct {
 	app                *App
 	revision           string // whose files are watched
 	files, secrets     string
+	plugins            string // of the plugins' files, and the lock of them
 	pendingFiles, pend string
+	pendingPlugins     string
 }
 
 func (w *watcher) reset() {
 	file := w.app.active.Load().file
 	w.revision = file.Revision
 	w.files, w.secrets = file.Stamps()
-	w.pendingFiles, w.pend = w.files, w.secrets
+	w.plugins = pluginStamps(file)
+	w.pendingFiles, w.pend, w.pendingPlugins = w.files, w.secrets, w.plugins
 }
 
 func (w *watcher) look(ctx context.Context) {
@@ -51,14 +60,18 @@ func (w *watcher) look(ctx context.Context) {
 		return
 	}
 	files, secrets := file.StampsNow()
-	settled := files == w.pendingFiles && secrets == w.pend
-	w.pendingFiles, w.pend = files, secrets
+	plugins := pluginStamps(file)
+	settled := files == w.pendingFiles && secrets == w.pend && plugins == w.pendingPlugins
+	w.pendingFiles, w.pend, w.pendingPlugins = files, secrets, plugins
 	if !settled {
 		return
 	}
 	switch {
 	case files != w.files && (w.app.watch || file.Config.Watch):
 		w.app.log.Info("the configuration has changed on disk")
+		w.app.Reload(ctx)
+	case plugins != w.plugins && (w.app.watch || file.Config.Watch):
+		w.app.log.Info("a plugin or the lock file has changed on disk")
 		w.app.Reload(ctx)
 	case secrets != w.secrets:
 		w.app.log.Info("a file that the configuration names has changed")
@@ -72,5 +85,25 @@ func (w *watcher) look(ctx context.Context) {
 		return
 	}
 	// Also after a refusal: it is tried again when something changes again.
+	w.plugins = plugins
 	w.files, w.secrets, w.revision = files, secrets, w.app.active.Load().file.Revision
+}
+
+// pluginStamps tell whether a file of a plugin was replaced, wherever it is
+// looked for, without reading it.
+func pluginStamps(f *config.File) string {
+	paths := []string{LockPath(f.Name)}
+	for _, dir := range PluginDirs(f.Config) {
+		for _, d := range f.Config.Destinations {
+			paths = append(paths, filepath.Join(dir, host.Prefix+d.Plugin))
+		}
+	}
+	slices.Sort(paths)
+	var b strings.Builder
+	for _, path := range slices.Compact(paths) {
+		if info, err := os.Stat(path); err == nil {
+			fmt.Fprintf(&b, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+		}
+	}
+	return b.String()
 }

@@ -65,8 +65,8 @@ var scenarios = []scenario{
 	{"memory", "Memory", "Resident memory of an idle server after it has delivered one record. Under load: see *peak memory sluice* of the " +
 		"other scenarios.", (*bench).memory},
 	{"growth", "Disk", "Bytes per delivered webhook of one KB, after the server has stopped.", (*bench).growth},
-	{"isolation", "Isolation", "Sustained throughput into PostgreSQL with every record also routed to an HTTP destination that accepts " +
-		"connections and never answers, and to one that always answers 429.", (*bench).isolation},
+	{"isolation", "Isolation", "Throughput into PostgreSQL at a fixed rate, alone, and with every record also routed to an HTTP destination that " +
+		"accepts connections and never answers, to one that asks to wait for 60 s, and to one whose plugin cannot run.", (*bench).isolation},
 }
 
 // Names are the names of the scenarios, in order.

@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"time"
 )
 
@@ -16,13 +14,18 @@ const senders = 128
 // stream is a sustained load.
 type stream struct {
 	connections int
-	records     int   // per message
-	window      int64 // records under way at most
+	records     int     // per message
+	window      int64   // records under way at most
+	rate        float64 // messages per second; 0: as many as the window lets through
 	target      float64
 }
 
 func (b *bench) sustained(ctx context.Context, to *Result) error {
-	for _, s := range []stream{{senders, 1, 6_000, 5_000}, {32, 100, 20_000, 15_000}, {32, 500, 20_000, 0}} {
+	for _, s := range []stream{
+		{connections: senders, records: 1, window: 6_000, target: 5_000},
+		{connections: 32, records: 100, window: 20_000, target: 15_000},
+		{connections: 32, records: 500, window: 20_000},
+	} {
 		name := fmt.Sprintf("%d records per message", s.records)
 		if s.records == 1 {
 			name = "1 record per message"
@@ -57,7 +60,7 @@ func (r *rig) sustain(ctx context.Context, w *watch, s stream, to *Result, prefi
 	done := make(chan outcome, 1)
 	go func() {
 		out, err := r.send(ctx, load{
-			connections: s.connections, records: s.records, limit: warm + measured + time.Second,
+			connections: s.connections, records: s.records, limit: warm + measured + time.Second, rate: s.rate,
 			room: func(sent int64) bool {
 				rows, _, _ := w.visible()
 				return (sent+1)*int64(s.records)-rows <= s.window
@@ -145,43 +148,4 @@ func thin(all []Point, n int) []Point {
 		}
 	}
 	return out
-}
-
-func (b *bench) isolation(ctx context.Context, to *Result) error {
-	hang, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its queue
-	if err != nil {
-		return err
-	}
-	defer hang.Close()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	throttle := &http.Server{ReadHeaderTimeout: requestTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusTooManyRequests)
-	})}
-	served := make(chan error, 1)
-	go func() { served <- throttle.Serve(l) }()
-	defer func() {
-		throttle.Close()
-		<-served
-	}()
-	webhook := "  %s:\n    plugin: webhook\n    config: {url: 'http://%s/', timeout: 10s, allow_networks: [127.0.0.0/8]}\n"
-	const hindered = "beside a hanging and a throttled one"
-	setups := map[string]setup{hindered: {
-		destinations: fmt.Sprintf(webhook, "hanging", hang.Addr()) + fmt.Sprintf(webhook, "throttled", l.Addr()),
-		to:           ", hanging, throttled",
-	}}
-	rates := make(map[string]float64)
-	for _, name := range []string{"alone", hindered} {
-		if rates[name], err = b.sustain(ctx, setups[name], stream{connections: senders, records: 1, window: 6_000}, to, name); err != nil {
-			return err
-		}
-	}
-	if rates["alone"] == 0 { // possible in the short time of a quick run
-		return nil
-	}
-	to.add(hindered+", of the rate alone", 100*rates[hindered]/rates["alone"], "%")
-	return nil
 }

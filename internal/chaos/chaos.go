@@ -91,6 +91,13 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := w.setUp(ctx); err != nil {
 		return nil, err
 	}
+	if w.cluster != nil {
+		keeping, stop := context.WithCancel(ctx)
+		var keeper sync.WaitGroup
+		keeper.Go(func() { w.keepCluster(keeping) })
+		defer keeper.Wait()
+		defer stop()
+	}
 	sb := sandbox.New(w.script())
 	w.log.Info("everything is well, the faults begin", "seed", o.Seed, "kinds", fmt.Sprint(w.kinds))
 	sent, err := w.ordeal(ctx, sb)

@@ -106,6 +106,23 @@ func (w *world) startCluster() (err error) {
 	return w.cluster.Start()
 }
 
+// keepCluster starts Temporal again when it ended by itself, as a supervisor
+// does: on a busy machine it may give up before it is ready.
+func (w *world) keepCluster(ctx context.Context) {
+	for sleep(ctx, 500*time.Millisecond) {
+		if !w.take(string(KillTemporal)) {
+			continue // it is dead on purpose
+		}
+		if !w.cluster.Running() {
+			w.log.Warn("temporal ended by itself and is started again", "err", w.cluster.Result())
+			if err := w.cluster.Start(); err != nil {
+				w.report.fail("driver", "start temporal: %v", err)
+			}
+		}
+		w.give(string(KillTemporal))
+	}
+}
+
 func (w *world) newNode(ctx context.Context, i int) (*node, error) {
 	dir := filepath.Join(w.o.Dir, fmt.Sprintf("server-%d", i))
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {

@@ -22,6 +22,7 @@ var plugins = map[string]string{
 	"file": "plugins/file", "webhook": "plugins/webhook", "postgres": "plugins/postgres", "sqlite": "plugins/sqlite",
 	"duckdb":  "plugins/duckdb",
 	"hubspot": "plugins/hubspot", "salesforce": "plugins/salesforce", "hello": "examples/plugin-hello",
+	"kafka": "plugins/kafka", "s3": "plugins/s3",
 }
 
 func TestSettings(t *testing.T) {

@@ -64,6 +64,15 @@ func (r *Record) Visible() map[string]json.RawMessage {
 	return out
 }
 
+// Told returns one of the fields that [Record.Visible] returns.
+func (r *Record) Told(name string) (json.RawMessage, bool) {
+	f, ok := r.Fields[name]
+	if !ok {
+		return nil, false
+	}
+	return r.visible(f, r.Deleted()), true
+}
+
 func (r *Record) visible(f Field, deleted bool) json.RawMessage {
 	return visible(f, deleted, r.Tombstone)
 }
@@ -81,6 +90,9 @@ func (r *Record) ChangedSince(version int64) []string {
 	var out []string
 	for name, f := range r.Fields {
 		if f.Version > version {
+			if out == nil {
+				out = make([]string, 0, len(r.Fields))
+			}
 			out = append(out, name)
 		}
 	}

@@ -248,6 +248,7 @@ type Outcome struct {
 	Version    int64     // DeliverRecord: the version that was written
 	RetryAt    time.Time // OutcomeRetry, OutcomeWait: not due before
 	Lost       bool      // OutcomeRetry: the whole call was lost, the destination said nothing of it
+	Held       bool      // OutcomeWait: the time until RetryAt is a pause, and does not use up that for retries
 	ErrorKind  string    // short word, safe for logs
 	Code       string    // of the destination, safe for logs
 	Message    string    // whole, for operators only

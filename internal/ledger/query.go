@@ -36,12 +36,18 @@ type Operator interface {
 	RetryDeadLetters(ctx context.Context, f DeadLetterFilter) (batch int64, n int, err error)
 	// DiscardDeadLetters marks dead letters as given up for good.
 	DiscardDeadLetters(ctx context.Context, f DeadLetterFilter) (n int, err error)
-	// Pause and Resume set and clear a destination's pause.
+	// Pause sets the pause of a destination, or of a part of it. Resume clears
+	// both: what waited for a part is due at once.
 	Pause(ctx context.Context, p Pause) error
 	Resume(ctx context.Context, destination string) error
+	// ExtendPause moves the end of a destination's pause, if it is still the one
+	// that was seen. Of several who want to probe the destination it chooses one:
+	// the others have not seen the new end.
+	ExtendPause(ctx context.Context, seen Pause, until time.Time) (extended bool, err error)
 	// EndPause clears the pause if it is still the one that was seen: not one
 	// that took its place meanwhile. It reports whether it did.
 	EndPause(ctx context.Context, seen Pause) (ended bool, err error)
+	// Pauses lists the pauses of destinations, and those of parts after each.
 	Pauses(ctx context.Context) ([]Pause, error)
 	// Prune deletes bodies and finished events received before the given moment,
 	// with their batches and the deliveries of single changes and events that
@@ -146,6 +152,7 @@ type DestinationState struct {
 	Dead        int64     `json:"dead"`
 	OldestSince time.Time `json:"oldest_waiting_since,omitzero"`
 	Pause       *Pause    `json:"pause,omitempty"`
+	Parts       []Pause   `json:"paused_parts,omitempty"`
 }
 
 // DeliveryCount counts deliveries of one destination and data model.
@@ -169,6 +176,20 @@ const (
 	PauseOperator      = "operator"      // somebody said so
 	PauseThrottled     = "throttled"     // the destination asked to wait
 	PauseMisconfigured = "misconfigured" // nothing will be accepted until settings change
+	PauseDown          = "down"          // calls fail, whatever is in them
+	PauseRestarting    = "restarting"    // the plugin's process ended or did not start
+)
+
+// PauseReasons lists them.
+func PauseReasons() []string {
+	return []string{PauseOperator, PauseThrottled, PauseMisconfigured, PauseDown, PauseRestarting}
+}
+
+// The scopes of a pause. Stored; never rename.
+const (
+	ScopeDestination = ""        // all of it
+	ScopeObject      = "object"  // one table, CRM object or topic
+	ScopeAccount     = "account" // one company
 )
 
 // Pause says why and how long a destination is not tried. Resume moves the
@@ -177,8 +198,14 @@ const (
 // operator is not replaced by one for another reason.
 type Pause struct {
 	Destination string    `json:"destination"`
+	Scope       string    `json:"scope,omitempty"`
+	Part        string    `json:"part,omitempty"` // the object, or the company's id; always throttled
 	Reason      string    `json:"reason"`
 	Message     string    `json:"message"`
 	Since       time.Time `json:"since"`
 	Until       time.Time `json:"until,omitzero"` // zero: until somebody resumes it
 }
+
+// Probed reports whether the pause ends when a probe arrives, and Until is only
+// the moment of the next one.
+func (p Pause) Probed() bool { return p.Reason == PauseMisconfigured || p.Reason == PauseDown }

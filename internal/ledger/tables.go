@@ -75,5 +75,6 @@ var Tables = []Table{
 	{"delivery_counts", []Column{{"destination", Number}, {"model", Number}, {"waiting", Number}, {"delivered", Number}, {"dead", Number}}},
 	{"model_counts", []Column{{"model", Text}, {"changes", Number}, {"changed", Number}, {"unchanged", Number}}},
 	{"pauses", []Column{{"destination", Text}, {"reason", Text}, {"message", Text}, {"since", Moment}, {"until", Moment}}},
+	{"part_pauses", []Column{{"destination", Text}, {"scope", Text}, {"part", Text}, {"message", Text}, {"since", Moment}, {"until", Moment}}},
 	{"clocks", []Column{{"destination", Text}, {"paused", Duration}}},
 }

@@ -29,7 +29,7 @@ func load(t *testing.T, path string) *rehearsal.Rehearsal {
 // The examples do what their tests say, as with sluice test.
 func TestExamples(t *testing.T) {
 	tested := 0
-	for _, name := range []string{"warehouse.yaml", "crm.yaml", "tenants"} {
+	for _, name := range []string{"warehouse.yaml", "crm.yaml", "slack.yaml", "tenants"} {
 		path := filepath.Join(examples, name)
 		files := rehearsal.Beside(path)
 		if len(files) == 0 {

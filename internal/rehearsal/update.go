@@ -13,6 +13,20 @@ import (
 	"github.com/sluicehq/sluice/config"
 )
 
+// Problems lists what an update of a file writes down as expected although it
+// may not be meant: deliveries that a mapping gave nothing for, or that wait.
+func Problems(results []Result) []string {
+	var out []string
+	for _, r := range results {
+		for _, d := range r.got {
+			if d.Problem != "" {
+				out = append(out, fmt.Sprintf("%s: %s gets nothing: %s", r.Test, d.Destination, d.Problem))
+			}
+		}
+	}
+	return out
+}
+
 // Update writes into the file of a suite what its tests got. Comments stay;
 // results must be those of all its tests.
 func Update(s *Suite, results []Result) (changed bool, err error) {

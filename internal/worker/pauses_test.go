@@ -44,6 +44,17 @@ func (s *fakePauses) EndPause(_ context.Context, p ledger.Pause) (bool, error) {
 	return true, nil
 }
 
+func (s *fakePauses) ExtendPause(_ context.Context, p ledger.Pause, until time.Time) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pauses[p.Destination] != p {
+		return false, nil
+	}
+	p.Until = until
+	s.pauses[p.Destination] = p
+	return true, nil
+}
+
 func (s *fakePauses) Resume(_ context.Context, destination string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,26 +89,47 @@ func (q *fakeQueues) is(name string) bool {
 	return q.polled[name]
 }
 
-// checkFunc is a Checker.
-type checkFunc func(ctx context.Context, destination string) error
+// probeFunc is a Prober that waits longer and longer.
+type probeFunc func(ctx context.Context, destination string) (bool, error)
 
-func (f checkFunc) Check(ctx context.Context, destination string) error { return f(ctx, destination) }
+func (f probeFunc) Probe(ctx context.Context, destination string) (bool, error) {
+	return f(ctx, destination)
+}
 
-// keep runs a test in a bubble with pauses that are kept.
-func keep(t *testing.T, check checkFunc, test func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues)) {
+func (probeFunc) ProbeTime(string) time.Duration { return 30 * time.Second }
+
+func (probeFunc) ProbeWait(p ledger.Pause, now time.Time) time.Duration {
+	return min(now.Sub(p.Since), 5*time.Minute)
+}
+
+// keep runs a test in a bubble with pauses that n instances keep.
+func keep(t *testing.T, probe probeFunc, test func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues)) {
+	keepBy(t, 1, probe, test)
+}
+
+func keepBy(t *testing.T, n int, probe probeFunc, test func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakePauses{pauses: make(map[string]ledger.Pause)}
-		p, err := NewPauses(t.Context(), s, check, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := &fakeQueues{polled: make(map[string]bool)}
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); p.Run(ctx, q) }()
-		test(t, s, p, q)
+		var done sync.WaitGroup
+		var first *Pauses
+		q := &fakeQueues{polled: make(map[string]bool)}
+		for range n {
+			p, err := NewPauses(t.Context(), s, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := q
+			if first != nil {
+				own = &fakeQueues{polled: make(map[string]bool)}
+			} else {
+				first = p
+			}
+			done.Go(func() { p.Run(ctx, own, probe) })
+		}
+		test(t, s, first, q)
 		cancel()
-		<-done
+		done.Wait()
 	})
 }
 
@@ -166,50 +198,77 @@ func TestPausesEnd(t *testing.T) {
 	}
 }
 
-// A destination with wrong settings is tested less and less often, and one test
-// that hangs holds up nobody.
-func TestMisconfiguredIsProbed(t *testing.T) {
-	var mu sync.Mutex
-	var probes []time.Duration
-	var began time.Time
-	well := false
-	check := func(ctx context.Context, destination string) error {
-		mu.Lock()
-		n := len(probes)
-		probes = append(probes, time.Since(began))
-		ok := well
-		mu.Unlock()
-		if n == 1 {
-			<-ctx.Done() // hangs
-			return ctx.Err()
-		}
-		if !ok || destination != "a" {
-			return errors.New("wrong password")
-		}
-		return nil
-	}
-	keep(t, check, func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues) {
-		began = time.Now()
-		s.set(ledger.Pause{Destination: "a", Reason: ledger.PauseMisconfigured})
-		time.Sleep(70 * time.Second)
-		if !q.is("b") || q.is("a") {
-			t.Error("a test that hangs holds up others")
-		}
-		time.Sleep(30 * time.Minute)
-		mu.Lock()
-		if len(probes) < 6 || len(probes) > 12 || probes[0] < probeFirst {
-			t.Errorf("tested at %v", probes)
-		}
-		for i := 2; i < len(probes); i++ {
-			if gap := probes[i] - probes[i-1]; gap > probeAtMost+2*pausePoll+probeDeadline {
-				t.Errorf("nothing was tested for %v", gap)
+// A destination that is down or refuses its settings is probed less and less
+// often, by one of several instances, and a probe that hangs holds up nobody.
+func TestPausesEndWithAProbe(t *testing.T) {
+	for _, reason := range []string{ledger.PauseMisconfigured, ledger.PauseDown} {
+		t.Run(reason, func(t *testing.T) {
+			var mu sync.Mutex
+			var probes []time.Duration
+			var began time.Time
+			under, most := 0, 0
+			well := false
+			probe := func(ctx context.Context, destination string) (bool, error) {
+				mu.Lock()
+				n := len(probes)
+				probes = append(probes, time.Since(began))
+				ok := well
+				under++
+				most = max(most, under)
+				mu.Unlock()
+				defer func() {
+					mu.Lock()
+					under--
+					mu.Unlock()
+				}()
+				if n == 1 {
+					<-ctx.Done() // hangs
+					return false, ctx.Err()
+				}
+				time.Sleep(time.Second)
+				return ok && destination == "a", nil
 			}
+			keepBy(t, 3, probe, func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues) {
+				began = time.Now()
+				s.set(ledger.Pause{Destination: "a", Reason: reason}) // without an end, as older instances do
+				time.Sleep(70 * time.Second)
+				if !q.is("b") || q.is("a") {
+					t.Error("a probe that hangs holds up others")
+				}
+				time.Sleep(30 * time.Minute)
+				mu.Lock()
+				if len(probes) < 6 || len(probes) > 12 || probes[0] < probeFirst {
+					t.Errorf("probed at %v", probes)
+				}
+				for i := 2; i < len(probes); i++ {
+					if gap := probes[i] - probes[i-1]; gap > 5*time.Minute+30*time.Second+4*pausePoll {
+						t.Errorf("nothing was probed for %v", gap)
+					}
+				}
+				if most > 1 {
+					t.Errorf("%d probes at a time", most)
+				}
+				well = true
+				mu.Unlock()
+				time.Sleep(5*time.Minute + time.Second + 4*pausePoll)
+				if !q.is("a") || p.Paused("a") {
+					t.Error("paused after a probe that passed")
+				}
+			})
+		})
+	}
+}
+
+func TestPartsArePausedByThemselves(t *testing.T) {
+	keep(t, nil, func(t *testing.T, s *fakePauses, p *Pauses, q *fakeQueues) {
+		s.set(ledger.Pause{Destination: "a", Scope: ledger.ScopeObject, Part: "invoices", Reason: ledger.PauseThrottled, Until: time.Now().Add(time.Minute)})
+		time.Sleep(2 * pausePoll)
+		if whole, parts := p.Of("a"); whole != nil || len(parts) != 1 || !q.is("a") || p.Paused("a") {
+			t.Errorf("paused as a whole: %v, parts %v", whole, parts)
 		}
-		well = true
-		mu.Unlock()
-		time.Sleep(probeAtMost + 2*pausePoll)
-		if !q.is("a") || p.Paused("a") {
-			t.Error("paused after a test that passed")
+		time.Sleep(time.Minute + 2*pausePoll)
+		if _, parts := p.Of("a"); len(parts) != 0 {
+			t.Errorf("still paused: %v", parts)
 		}
 	})
 }

@@ -46,6 +46,23 @@ type DryRunner interface {
 	DryRun(ctx context.Context, batch Batch) ([]string, error)
 }
 
+// An ObjectChecker is a Destination that can look at the external system and say
+// what a mapping gets wrong about one of its objects. Announce it with
+// [CapabilityObjects].
+type ObjectChecker interface {
+	// CheckObject asks about an object and fields that a mapping names, as they
+	// would come in [Batch.Object] and [Record.Fields]. It writes nothing.
+	CheckObject(ctx context.Context, object string, fields []string) (ObjectCheck, error)
+}
+
+// ObjectCheck is what CheckObject found. What Write would make by itself is not
+// missing.
+type ObjectCheck struct {
+	Missing bool     // the object is not there
+	Unknown []string // those of the fields that are not there
+	Known   []string // names that are: of objects if it is missing, else of fields
+}
+
 // Capability names an optional ability. The names cross the process boundary;
 // an unknown one is ignored.
 type Capability string
@@ -54,6 +71,7 @@ type Capability string
 const (
 	CapabilityCheck   Capability = "check"   // implements Checker
 	CapabilityDryRun  Capability = "dry_run" // implements DryRunner
+	CapabilityObjects Capability = "objects" // implements ObjectChecker
 	CapabilityRecords Capability = "records" // takes batches of ModeRecords
 	CapabilityChanges Capability = "changes" // takes batches of ModeChanges
 	CapabilityEvents  Capability = "events"  // takes batches of ModeEvents
@@ -193,6 +211,18 @@ func (k ResultKind) String() string {
 	}
 }
 
+// Scope is what a [Throttled] result holds up. The names cross the process
+// boundary; never rename. One that the reader does not know counts as
+// [ScopeDestination].
+type Scope string
+
+// The scopes.
+const (
+	ScopeDestination Scope = ""        // everything that goes to the destination
+	ScopeObject      Scope = "object"  // the batch's object
+	ScopeAccount     Scope = "account" // the company that the record is of (Origin.CompanyID)
+)
+
 // Result is the outcome for one record.
 type Result struct {
 	Kind ResultKind
@@ -206,6 +236,9 @@ type Result struct {
 	// Until is the earliest moment for another try; zero leaves it to the
 	// retry policy. Throttled must set it.
 	Until time.Time
+	// Scope is what waits until Until; of Throttled only. What it does not name
+	// goes on.
+	Scope Scope
 	// ExternalID is the destination's own id of the record, if it has one.
 	ExternalID string
 }
@@ -214,12 +247,17 @@ type Result struct {
 // Like a lost answer it may be one record's doing: Sluice looks for that one.
 const CodePanic = "PANIC"
 
+// CodeRestarting is the code of the [Failure] that Sluice makes itself, of kind
+// [Throttled], while the plugin's process is between two lives.
+const CodeRestarting = "PLUGIN_RESTARTING"
+
 // Failure is an error with a kind. Return it (wrapped or not) from Write, Check
 // or Configure when the kind is known and holds for the whole call.
 type Failure struct {
 	Kind  ResultKind
 	Code  string
 	Until time.Time
+	Scope Scope // as in Result, for every record of the call
 	Err   error // never nil
 }
 

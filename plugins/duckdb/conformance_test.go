@@ -3,7 +3,6 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,21 +55,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := append(rows(t, s.Path, s.Schema, object), rows(t, s.Path, s.Schema, object+"_changes")...)
-	for _, r := range out {
-		if body, ok := r["body"]; ok {
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(body), &fields); err != nil {
-				t.Fatal(err)
-			}
-			for name, value := range fields {
-				if string(value) != "null" {
-					r[name] = unquoted(string(value))
-				}
-			}
-		}
-	}
-	return out
+	return sqltest.Unfold(t, append(rows(t, s.Path, s.Schema, object), rows(t, s.Path, s.Schema, object+"_changes")...))
 }
 
 // rows reads a table with every value as text; null is left out.
@@ -89,44 +74,14 @@ func rows(t testing.TB, path, schema, table string) []map[string]string {
 		texts = append(texts, sqlcore.Quote(c.Name)+"::VARCHAR")
 	}
 	var out []map[string]string
-	if err := d.use(t.Context(), func(pool *sql.DB) (err error) {
+	if err := d.use(t.Context(), func(pool *sql.DB) error {
 		found, err := pool.QueryContext(t.Context(), "SELECT "+strings.Join(texts, ", ")+" FROM "+d.Table(table)+" ORDER BY 1, 2, 3")
-		if err != nil {
-			return err
+		if err == nil {
+			out = sqltest.Read(t, found, columns)
 		}
-		defer func() { err = errors.Join(err, found.Close()) }()
-		for found.Next() {
-			cells := make([]sql.NullString, len(columns))
-			into := make([]any, len(columns))
-			for i := range cells {
-				into[i] = &cells[i]
-			}
-			if err := found.Scan(into...); err != nil {
-				return err
-			}
-			row := map[string]string{}
-			for i, c := range columns {
-				if cells[i].Valid {
-					row[c.Name] = cells[i].String
-					if c.Kind == sqlcore.JSON {
-						row[c.Name] = unquoted(cells[i].String)
-					}
-				}
-			}
-			out = append(out, row)
-		}
-		return found.Err()
+		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
 	return out
-}
-
-// unquoted returns a JSON string as text, and other JSON as it is.
-func unquoted(value string) string {
-	var s string
-	if json.Unmarshal([]byte(value), &s) == nil {
-		return s
-	}
-	return value
 }

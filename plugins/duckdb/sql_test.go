@@ -27,8 +27,8 @@ func newPlace(t *testing.T) sqltest.Place {
 		Table:      dialect{schema: "rootfi"}.Table,
 		FixedScale: true,
 		// A view does not hold a column. An index holds all of them.
-		Hold: func(table, column string) (string, string) {
-			return fmt.Sprintf("CREATE INDEX held ON %s (%s)", table, column), "DROP INDEX rootfi.held"
+		Hold: func(table, column string) (hold, release []string) {
+			return []string{fmt.Sprintf("CREATE INDEX held ON %s (%s)", table, column)}, []string{"DROP INDEX rootfi.held"}
 		},
 		Forbid: func(table string) string {
 			return "CREATE UNIQUE INDEX only_one ON " + table + " ((CASE WHEN memo = 'bad' THEN 1 END))"

@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
+	"github.com/sluicehq/sluice/plugins/internal/parquetfile/parquettest"
 )
 
 // harness reads files as users would: a change log by playing it, the current
@@ -25,16 +27,17 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "the file system")
 	binary := hosttest.Build(t, ".", "file")
 	for _, state := range []string{"log", "current"} {
-		for _, format := range []string{"jsonl", "csv"} {
+		for _, format := range []string{"jsonl", "csv", "parquet"} {
 			t.Run(state+" "+format, func(t *testing.T) {
 				t.Parallel()
-				destinationtest.Run(t, harness{format: format, state: state})
+				report.Run(t, harness{format: format, state: state})
 			})
 			t.Run(state+" "+format+" as a process", func(t *testing.T) {
 				t.Parallel()
-				destinationtest.Run(t, harness{format: format, state: state, binary: binary})
+				report.Run(t, harness{format: format, state: state, binary: binary})
 			})
 		}
 	}
@@ -71,6 +74,9 @@ func (h harness) Rows(t *testing.T, settings json.RawMessage, object string) []m
 	if err := json.Unmarshal(settings, &s); err != nil {
 		t.Fatal(err)
 	}
+	if h.format == "parquet" {
+		return h.parquetRows(t, s.Path, object)
+	}
 	read := func(name string) []map[string]json.RawMessage {
 		b, err := os.ReadFile(filepath.Join(s.Path, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -92,6 +98,54 @@ func (h harness) Rows(t *testing.T, settings json.RawMessage, object string) []m
 		out = append(out, texts(r))
 	}
 	return append(out, play(t, read(object+".log."+h.format))...)
+}
+
+// parquetRows reads the state, or the newest row of each key of all parts, and
+// one row of each idempotency key.
+func (h harness) parquetRows(t *testing.T, dir, object string) []map[string]string {
+	var out []map[string]string
+	if file, err := os.ReadFile(filepath.Join(dir, object+".parquet")); err == nil {
+		out = parquettest.Rows(t, file)
+	}
+	newest, appended := map[string]map[string]string{}, map[string]map[string]string{}
+	for _, folder := range []string{object, object + ".log"} {
+		root := os.DirFS(dir)
+		files, err := fs.Glob(root, folder+"/*.parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dated, err := fs.Glob(root, folder+"/*/*.parquet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range append(files, dated...) {
+			file, err := fs.ReadFile(root, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range parquettest.Rows(t, file) {
+				if row["_version"] == "" {
+					appended[row["_idempotency_key"]] = row
+					continue
+				}
+				id := row["_company_id"] + "\x00" + row["_integration_type"] + "\x00" + row["_platform_id"]
+				if old := newest[id]; old == nil || versionOf(t, old) < versionOf(t, row) {
+					newest[id] = row
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(newest, func(_ string, row map[string]string) bool { return row["_deleted"] == "true" })
+	out = append(out, slices.Collect(maps.Values(newest))...)
+	return append(out, slices.Collect(maps.Values(appended))...)
+}
+
+func versionOf(t *testing.T, row map[string]string) int64 {
+	n, err := strconv.ParseInt(row["_version"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func readJSONL(t *testing.T, b []byte) []map[string]json.RawMessage {

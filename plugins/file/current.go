@@ -35,6 +35,7 @@ type current struct {
 	name    string
 	soft    bool
 	export  exporter
+	types   *columnTypes // nil: the format has none
 	rows    map[string]row
 	journal *lines
 	size    int64 // of the snapshot
@@ -115,6 +116,9 @@ func (c *current) write(b *destination.Batch, places []int, results []destinatio
 	var order []string
 	for _, i := range places {
 		r, err := newRow(b, &b.Records[i], rename, c.soft)
+		if err == nil {
+			err = c.types.check(b, &b.Records[i])
+		}
 		if err != nil {
 			results[i] = rejected("INVALID_RECORD", err)
 			continue
@@ -140,6 +144,9 @@ func (c *current) write(b *destination.Batch, places []int, results []destinatio
 	}
 	if len(text) == 0 {
 		return nil
+	}
+	if err := c.types.learn(c.root, b, rename); err != nil {
+		return err
 	}
 	if err := c.journal.append(text); err != nil {
 		return err

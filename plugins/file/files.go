@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
+	"github.com/sluicehq/sluice/plugins/internal/placeholder"
 )
 
 const version = "0.1.0"
@@ -132,7 +133,7 @@ func (d *files) group(b *destination.Batch, results []destination.Result) map[st
 func (d *files) appends(b *destination.Batch) bool { return b.Mode != destination.ModeRecords }
 
 func (d *files) name(b *destination.Batch, r *destination.Record) string {
-	name := d.options.layout.path(b.Object, r)
+	name := d.options.layout.Of(b.Object, r, placeholder.Extra{"part": "part"})
 	if d.options.current && d.appends(b) {
 		return logPath(name)
 	}
@@ -167,19 +168,26 @@ func (d *files) writeFile(root *os.Root, name string, b *destination.Batch, plac
 }
 
 func (d *files) openLog(root *os.Root, name string) (target, error) {
-	var c codec = jsonl{}
-	if d.options.csv {
-		c = csvLog{}
+	switch {
+	case d.options.parts():
+		return d.openParts(root, name)
+	case d.options.format == "csv":
+		return openLog(root, name, csvLog{}, d.options.window)
+	default:
+		return openLog(root, name, jsonl{}, d.options.window)
 	}
-	return openLog(root, name, c, d.options.window)
 }
 
 func (d *files) openCurrent(root *os.Root, name string) (target, error) {
-	export := exportJSONL
-	if d.options.csv {
-		export = exportCSV
+	o := &d.options
+	switch o.format {
+	case "csv":
+		return openCurrent(root, name, o.soft, exportCSV)
+	case "parquet":
+		return openTyped(root, name, o.soft, o.decimal)
+	default:
+		return openCurrent(root, name, o.soft, exportJSONL)
 	}
-	return openCurrent(root, name, d.options.soft, export)
 }
 
 // Check implements [destination.Checker]: the directory can be written to.

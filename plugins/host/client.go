@@ -16,8 +16,8 @@ import (
 // took effect is unknown.
 var ErrExited = errors.New("plugin process exited")
 
-// ErrNotSupported is the error of Check and DryRun where the plugin has no such
-// capability.
+// ErrNotSupported is the error of Check, DryRun and CheckObject where the plugin
+// has no such capability.
 var ErrNotSupported = wire.ErrUnsupported
 
 // exitNotice bounds the wait for the end of a process whose connection broke.
@@ -25,7 +25,7 @@ var ErrNotSupported = wire.ErrUnsupported
 const exitNotice = outputDelay + time.Second
 
 // Client is one life of one plugin process: a [destination.Destination], with
-// Check and DryRun, that runs elsewhere. Nothing restarts it. Most callers want
+// Check, DryRun and CheckObject, that runs elsewhere. Nothing restarts it. Most callers want
 // a [Host] instead; Client serves tests and tools.
 type Client struct {
 	rpc     *wire.Client
@@ -61,6 +61,12 @@ func (c *Client) Write(ctx context.Context, batch destination.Batch) ([]destinat
 func (c *Client) DryRun(ctx context.Context, batch destination.Batch) ([]string, error) {
 	lines, err := c.rpc.DryRun(ctx, batch)
 	return lines, c.explain(err)
+}
+
+// CheckObject implements [destination.ObjectChecker].
+func (c *Client) CheckObject(ctx context.Context, object string, fields []string) (destination.ObjectCheck, error) {
+	got, err := c.rpc.CheckObject(ctx, object, fields)
+	return got, c.explain(err)
 }
 
 // PID is the process id.

@@ -135,6 +135,7 @@ func TestNoOrphans(t *testing.T) {
 	}
 }
 
+// What was started is started again after a crash, whatever is in its place.
 func TestReplacedFileIsNotStarted(t *testing.T) {
 	t.Parallel()
 	dir := pluginDir(t)
@@ -143,9 +144,65 @@ func TestReplacedFileIsNotStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	script(t, dir, "test", "exit 0")
+	pid := h.Status()[0].PID
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "another life of the same file", func() bool {
+		s := h.Status()[0]
+		return s.State == host.StateRunning && s.PID != pid
+	})
+}
+
+// A script is opened by its interpreter, by its path: another one is refused.
+func TestReplacedScriptIsNotStarted(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := script(t, dir, "test", "exec "+self)
+	h := mustStart(t, host.Options{Dirs: []string{dir}, MinPause: time.Millisecond}, host.Spec{})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	script(t, dir, "test", "exit 0")
 	if err := syscall.Kill(h.Status()[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "checksum error", func() bool { return strings.Contains(h.Status()[0].LastError, "checksum of") })
+}
+
+// A file that is written to in place is not the one that was checked.
+func TestChangedFileIsNotStarted(t *testing.T) {
+	t.Parallel()
+	at, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, host.Prefix+"test")
+	if err := os.WriteFile(path, self, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h := mustStart(t, host.Options{Dirs: []string{dir}, MinPause: 50 * time.Millisecond}, host.Spec{})
+	if err := syscall.Kill(h.Status()[0].PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a change between two lives", func() bool { // while it runs the system refuses it
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		_, err = f.WriteString("x")
+		return err == nil
+	})
 	eventually(t, "checksum error", func() bool { return strings.Contains(h.Status()[0].LastError, "checksum of") })
 }
 

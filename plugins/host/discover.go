@@ -1,11 +1,8 @@
 package host
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -112,39 +109,10 @@ func pluginNames(dir string) ([]string, error) {
 }
 
 func inspectFile(dir, name string) (Found, error) {
-	path, err := filepath.Abs(filepath.Join(dir, Prefix+name))
+	p, err := openProgram(filepath.Join(dir, Prefix+name))
 	if err != nil {
 		return Found{}, fmt.Errorf("plugin %s: %w", name, err)
 	}
-	sum, err := checkFile(path)
-	if err != nil {
-		return Found{}, fmt.Errorf("plugin %s: %w", name, err)
-	}
-	return Found{Name: name, Path: path, SHA256: sum}, nil
-}
-
-// checkFile refuses what must not be run and returns the checksum of the rest.
-func checkFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	switch mode := info.Mode(); {
-	case !mode.IsRegular():
-		return "", fmt.Errorf("%s is not a regular file", path)
-	case mode.Perm()&0o022 != 0:
-		return "", fmt.Errorf("%s may be changed by group or others (mode %#o), so it is not run: chmod go-w it", path, mode.Perm())
-	case mode.Perm()&0o111 == 0:
-		return "", fmt.Errorf("%s is not executable: chmod +x it", path)
-	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("checksum: %w", err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	defer p.Close()
+	return Found{Name: name, Path: p.path, SHA256: p.sum}, nil
 }

@@ -48,6 +48,7 @@ type Spec struct {
 	Settings    json.RawMessage
 	Env         map[string]string // beside the minimum that every plugin gets
 	Timeout     time.Duration     // for start and Configure together; 0: Options.StartTimeout
+	Limits      Limits
 }
 
 // Status is how one destination's process is.
@@ -107,9 +108,11 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 	switch {
 	case h.stopped:
 		h.mu.Unlock()
+		p.close()
 		return errHostStopped
 	case h.processes[spec.Destination] != nil:
 		h.mu.Unlock()
+		p.close()
 		return errors.New("is running already")
 	}
 	p.begin(ctx)
@@ -121,18 +124,14 @@ func (h *Host) start(ctx context.Context, spec Spec) error {
 // prepare makes a process of a destination; nothing runs yet. before, if there
 // is one, is what must have ended before the first launch.
 func (h *Host) prepare(spec Spec, before func()) (*process, error) {
-	found, err := Find(h.options.Dirs, spec.Plugin)
+	file, err := h.program(spec)
 	if err != nil {
 		return nil, err
 	}
-	if spec.SHA256 == "" {
-		spec.SHA256 = found.SHA256 // a file that changes later is not the one that was started
-	} else if !strings.EqualFold(spec.SHA256, found.SHA256) {
-		return nil, &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
-	}
+	spec.SHA256 = file.sum // a file that changes later is not the one that was started
 	log := h.options.Logger.With("destination", spec.Destination, "plugin", spec.Plugin)
 	l := &launcher{
-		path:     found.Path,
+		program:  file,
 		settings: spec.Settings,
 		timeout:  cmp.Or(spec.Timeout, h.options.StartTimeout),
 		options: OpenOptions{
@@ -141,6 +140,7 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 			Dir:    h.options.WorkDir,
 			Logger: log,
 			Grace:  h.options.StopTimeout,
+			Limits: spec.Limits,
 		},
 	}
 	b := backoff{min: h.options.MinPause, max: h.options.MaxPause, stable: h.options.StableAfter}
@@ -152,7 +152,37 @@ func (h *Host) prepare(spec Spec, before func()) (*process, error) {
 			return l.launch(ctx)
 		}
 	}
-	return newProcess(spec.Destination, spec.Plugin, log, b, launch), nil
+	p := newProcess(spec.Destination, spec.Plugin, log, b, launch)
+	p.program = file
+	return p, nil
+}
+
+// program opens the plugin's file. One that was replaced on disk is still there
+// for the destination that runs it, or did until it was replaced too: the way
+// back from an upgrade that failed.
+func (h *Host) program(spec Spec) (*program, error) {
+	found, err := Find(h.options.Dirs, spec.Plugin)
+	if err == nil && (spec.SHA256 == "" || strings.EqualFold(spec.SHA256, found.SHA256)) {
+		file, err := openProgram(found.Path)
+		if err != nil || spec.SHA256 == "" || strings.EqualFold(spec.SHA256, file.sum) {
+			return file, err
+		}
+		found.SHA256 = file.sum // it was replaced in this moment
+		_ = file.Close()
+	}
+	if err == nil {
+		err = &ChecksumError{Path: found.Path, Want: spec.SHA256, Got: found.SHA256}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.processes[spec.Destination]; p != nil && p.plugin == spec.Plugin && spec.SHA256 != "" {
+		for _, kept := range []*program{p.program, p.previous} {
+			if kept != nil && strings.EqualFold(kept.sum, spec.SHA256) && !kept.script {
+				return kept.share(), nil
+			}
+		}
+	}
+	return nil, err
 }
 
 var errHostStopped = errors.New("the host is stopped")
@@ -248,6 +278,19 @@ func (h *Host) DryRun(ctx context.Context, name string, batch destination.Batch)
 		return err
 	})
 	return lines, err
+}
+
+// CheckObject says what a mapping gets wrong about an object. The error is
+// [ErrNotSupported] where the plugin has no such capability.
+func (h *Host) CheckObject(ctx context.Context, name, object string, fields []string) (got destination.ObjectCheck, err error) {
+	err = h.call(ctx, name, func(i instance) error {
+		if !slices.Contains(i.Description().Capabilities, destination.CapabilityObjects) {
+			return ErrNotSupported
+		}
+		got, err = i.CheckObject(ctx, object, fields)
+		return err
+	})
+	return got, err
 }
 
 // Status lists all destinations by name.

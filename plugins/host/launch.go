@@ -41,6 +41,7 @@ type OpenOptions struct {
 	Logger  *slog.Logger      // gets the plugin's log; nil: nowhere
 	Timeout time.Duration     // for the start; 0: 30 s
 	Grace   time.Duration     // for a stop before it is a kill; 0: 10 s
+	Limits  Limits
 }
 
 // ChecksumError says that a plugin's file is not the expected one.
@@ -49,23 +50,27 @@ type ChecksumError struct {
 }
 
 func (e *ChecksumError) Error() string {
-	return fmt.Sprintf("checksum of %s is %s, not %s: if the file was replaced on purpose, restart or change the pinned sha256",
+	return fmt.Sprintf("checksum of %s is %s, not %s: if the file was replaced on purpose, run sluice plugins lock or change the pinned sha256, and reload",
 		e.Path, e.Got, e.Want)
 }
 
 // Open starts the plugin at path and connects to it. It is not configured yet.
 // The process outlives ctx, which bounds the start only; Close ends it.
 func Open(ctx context.Context, path string, o OpenOptions) (*Client, error) {
-	path, err := filepath.Abs(path)
+	p, err := openProgram(path)
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	sum, err := checkFile(path)
-	if err != nil {
+	defer p.Close()
+	return p.open(ctx, o)
+}
+
+func (p *program) open(ctx context.Context, o OpenOptions) (*Client, error) {
+	if err := p.verify(o.SHA256); err != nil {
+		if _, ok := errors.AsType[*ChecksumError](err); ok {
+			return nil, err
+		}
 		return nil, fmt.Errorf("start: %w", err)
-	}
-	if o.SHA256 != "" && !strings.EqualFold(o.SHA256, sum) {
-		return nil, &ChecksumError{Path: path, Want: o.SHA256, Got: sum}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -76,10 +81,16 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	cmd := exec.Command(path)
+	cmd, err := p.command()
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
 	cmd.Dir = o.Dir
 	printed, stderr := newLineLogger(o.Logger), newLineLogger(o.Logger)
 	c := newChild(cmd, stderr)
+	if c.confinement, err = confine(o.Limits, strings.TrimPrefix(filepath.Base(p.path), Prefix), cmd, o.Logger); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake(),
 		VersionedPlugins: wire.Plugins(nil),
@@ -169,6 +180,7 @@ func environment(o OpenOptions) ([]string, error) {
 		}
 		env = append(env, name+"="+o.Env[name])
 	}
+	env = append(env, o.Limits.environment(o.Env)...)
 	level := slog.LevelError
 	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
 		if o.Logger.Enabled(context.Background(), l) {

@@ -13,7 +13,7 @@ import (
 
 // launcher makes configured lives of one destination's plugin.
 type launcher struct {
-	path     string
+	program  *program
 	settings json.RawMessage
 	timeout  time.Duration
 	options  OpenOptions
@@ -32,7 +32,7 @@ func (l *launcher) launch(ctx context.Context) (instance, error) {
 	defer cancel()
 	options := l.options
 	options.Timeout = l.timeout
-	c, err := Open(ctx, l.path, options)
+	c, err := l.program.open(ctx, options)
 	if err != nil {
 		return nil, err
 	}

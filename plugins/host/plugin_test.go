@@ -132,6 +132,28 @@ func (p *testPlugin) Write(ctx context.Context, b destination.Batch) ([]destinat
 	case "stubborn":
 		slog.Info("begun")
 		select {}
+	case "hoard":
+		hoard := make([]byte, 2<<30)
+		for i := 0; i < len(hoard); i += 4096 {
+			hoard[i] = 1
+		}
+		message = fmt.Sprint(len(hoard))
+	case "files":
+		n := 0
+		for ; n < 500; n++ {
+			f, err := os.Open(os.DevNull)
+			if err != nil {
+				break
+			}
+			defer f.Close()
+		}
+		message = fmt.Sprint(n)
+	case "handles":
+		entries, _ := os.ReadDir("/proc/self/fd")
+		for _, e := range entries {
+			target, _ := os.Readlink("/proc/self/fd/" + e.Name())
+			message += e.Name() + " " + target + "\n"
+		}
 	case "env":
 		message = strings.Join(os.Environ(), "\n")
 	case "dir":

@@ -28,6 +28,7 @@ type instance interface {
 	destination.Destination
 	destination.Checker
 	destination.DryRunner
+	destination.ObjectChecker
 	Description() destination.Description
 	PID() int
 	Done() <-chan struct{}
@@ -59,6 +60,8 @@ type process struct {
 	log         *slog.Logger
 	backoff     backoff
 	launch      func(context.Context) (instance, error)
+	program     *program // what is launched; nil in tests
+	previous    *program // what this process took the place of; may be nil
 
 	cancel   context.CancelFunc // ends run
 	hard     context.Context    // ended by cutOff: no more time to stop gracefully
@@ -111,6 +114,7 @@ func (p *process) ready(ctx context.Context) error {
 // run launches, waits for the end, pauses, and so on until ctx ends.
 func (p *process) run(ctx context.Context) {
 	defer close(p.finished)
+	defer p.close()
 	defer p.set(StateStopped, nil, nil, time.Time{})
 	for deaths := 0; ; {
 		inst, err := p.launch(ctx)
@@ -135,6 +139,15 @@ func (p *process) run(ctx context.Context) {
 		deaths++
 		if !p.pause(ctx, err, p.backoff.after(deaths)) {
 			return
+		}
+	}
+}
+
+// close gives the files back.
+func (p *process) close() {
+	for _, file := range []*program{p.program, p.previous} {
+		if file != nil {
+			_ = file.Close()
 		}
 	}
 }
@@ -226,7 +239,7 @@ func (p *process) await(ctx context.Context, waited bool) (inst instance, releas
 			}
 			return nil, nil, &destination.Failure{
 				Kind:  destination.Throttled,
-				Code:  "PLUGIN_RESTARTING",
+				Code:  destination.CodeRestarting,
 				Until: until,
 				Err:   fmt.Errorf("restarts in %v: %w", time.Until(until).Round(time.Millisecond), err),
 			}

@@ -27,10 +27,14 @@ func (l *life) Write(context.Context, destination.Batch) ([]destination.Result, 
 	return nil, nil
 }
 func (l *life) DryRun(context.Context, destination.Batch) ([]string, error) { return nil, nil }
-func (l *life) PID() int                                                    { return 1 }
-func (l *life) Done() <-chan struct{}                                       { return l.done }
-func (l *life) Cause() error                                                { return errors.New("exit status 1") }
-func (l *life) Close(context.Context)                                       {}
+
+func (l *life) CheckObject(context.Context, string, []string) (destination.ObjectCheck, error) {
+	return destination.ObjectCheck{}, nil
+}
+func (l *life) PID() int              { return 1 }
+func (l *life) Done() <-chan struct{} { return l.done }
+func (l *life) Cause() error          { return errors.New("exit status 1") }
+func (l *life) Close(context.Context) {}
 
 // world launches lives and remembers when.
 type world struct {

@@ -33,10 +33,14 @@ func (h *Host) replace(ctx context.Context, spec Spec) error {
 	h.mu.Lock()
 	if h.stopped {
 		h.mu.Unlock()
+		p.close()
 		return errHostStopped
 	}
 	old = h.processes[spec.Destination]
 	h.processes[spec.Destination] = p
+	if old != nil {
+		p.previous = old.program.share()
+	}
 	p.begin(ctx)
 	h.mu.Unlock()
 	return p.ready(ctx)

@@ -28,7 +28,9 @@ type child struct {
 	pid      atomic.Int64
 	killed   atomic.Bool
 	done     chan struct{} // closed when the process has ended
-	cause    error         // how it ended; set before done is closed
+
+	confinement *confinement
+	cause       error // how it ended; set before done is closed
 }
 
 func newChild(cmd *exec.Cmd, stderr *lineLogger) *child {
@@ -48,16 +50,24 @@ func (c *child) Start(context.Context) error {
 		return err
 	}
 	c.cmd.Stdin = stdin
+	closeOnExec()
 	err = c.cmd.Start()
 	_ = stdin.Close()
 	if err != nil {
 		_ = lifeline.Close()
 		_ = c.out.Close()
+		c.confinement.over()
 		return err
 	}
+	limited := c.confinement.begun(c.cmd.Process.Pid)
 	c.lifeline = lifeline
 	c.pid.Store(int64(c.cmd.Process.Pid))
 	go c.wait()
+	if limited != nil {
+		c.killed.Store(true)
+		_ = killGroup(c.cmd.Process)
+		return limited
+	}
 	if c.killed.Load() { // while it started
 		return killGroup(c.cmd.Process)
 	}
@@ -73,6 +83,7 @@ func (c *child) wait() {
 		c.cause = err
 	}
 	_ = killGroup(c.cmd.Process) // what it started and left behind
+	c.confinement.over()
 	_ = c.lifeline.Close()
 	c.stderr.end()
 	close(c.done) // before the end of the output, on which go-plugin acts

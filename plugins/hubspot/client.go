@@ -11,9 +11,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/oauth2"
 	"golang.org/x/time/rate"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
+	"github.com/sluicehq/sluice/plugins/destination/oauth"
 )
 
 const (
@@ -27,7 +30,7 @@ const (
 type client struct {
 	options options
 	http    *http.Client
-	tokens  *tokens
+	tokens  *oauth.Tokens
 	pace    *rate.Limiter
 	now     func() time.Time
 
@@ -43,7 +46,7 @@ func newClient(o options) *client {
 		Transport: transport,
 		Timeout:   o.timeout,
 		// Following would send the token to somebody whom nobody chose.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: httpanswer.Stay,
 	}
 	// HubSpot counts over ten seconds. What may go at once and what the rate adds
 	// in that time stay within the limit together.
@@ -66,17 +69,19 @@ func (c *client) call(ctx context.Context, method, path string, in, out any) err
 			return fmt.Errorf("encode the request: %w", err)
 		}
 	}
-	for again := false; ; again = true {
-		token, err := c.tokens.get(ctx)
+	var refused *oauth2.Token
+	for {
+		token, err := c.tokens.Get(ctx, refused)
 		if err != nil {
-			return err
+			return refreshError(err)
 		}
-		err = c.once(ctx, method, path, token, body, out)
+		err = c.once(ctx, method, path, token.AccessToken, body, out)
 		// Only OAuth has another token, and if a new one is refused too, a third
 		// will be.
-		if e := asAPIError(err); e == nil || e.status != http.StatusUnauthorized || again || !c.tokens.drop(token) {
+		if e := asAPIError(err); e == nil || e.status != http.StatusUnauthorized || refused != nil || c.options.Token != "" {
 			return err
 		}
+		refused = token
 	}
 }
 

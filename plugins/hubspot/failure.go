@@ -4,14 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
+	"github.com/sluicehq/sluice/plugins/destination/redact"
 )
 
 // Codes that are not HubSpot's own.
@@ -85,17 +84,13 @@ func resultOfError(err error, now time.Time, zone *time.Location) destination.Re
 	if e := asAPIError(err); e != nil {
 		return resultOf(e.status, e.header, e.body, now, zone)
 	}
-	// url.Error would quote the URL.
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
-	}
-	return destination.Result{Kind: destination.Retry, Code: codeNetwork, Message: "no answer from HubSpot: " + err.Error()}
+	return destination.Result{Kind: destination.Retry, Code: codeNetwork, Message: "no answer from HubSpot: " + httpanswer.WithoutURL(err).Error()}
 }
 
 // resultOf says what a status means for the records of its request.
 func resultOf(status int, header http.Header, body errorBody, now time.Time, zone *time.Location) destination.Result {
 	r := destination.Result{Code: codeOf(status, body), Message: describe(status, body)}
-	until, told := retryAfter(header.Get("Retry-After"), now)
+	until, told := httpanswer.RetryAfter(header.Get("Retry-After"), now, maxWait)
 	switch {
 	case status == http.StatusTooManyRequests:
 		r.Kind, r.Until = destination.Throttled, until
@@ -140,25 +135,6 @@ func endOf(policy string, now time.Time, zone *time.Location) time.Time {
 	default:
 		return now.Add(10 * time.Second)
 	}
-}
-
-// retryAfter reads a Retry-After header: seconds or an HTTP date.
-func retryAfter(header string, now time.Time) (time.Time, bool) {
-	header = strings.TrimSpace(header)
-	until, err := http.ParseTime(header)
-	if seconds, e := strconv.ParseUint(header, 10, 31); e == nil {
-		until, err = now.Add(time.Duration(seconds)*time.Second), nil
-	}
-	if err != nil {
-		return time.Time{}, false
-	}
-	if until.Before(now) {
-		until = now
-	}
-	if latest := now.Add(maxWait); until.After(latest) {
-		until = latest
-	}
-	return until, true
 }
 
 // codeOf is the most exact word that HubSpot has for the problem. It goes to
@@ -210,20 +186,7 @@ func missingScopes(body errorBody) []string {
 	return slices.Compact(scopes)
 }
 
-// quote returns the beginning of a text on one line.
-func quote(text string) string {
-	text = strings.Map(func(c rune) rune {
-		if unicode.IsControl(c) {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxQuote {
-		text = strings.ToValidUTF8(text[:maxQuote-3], "") + "…"
-	}
-	return text
-}
+func quote(text string) string { return redact.Line(text, maxQuote) }
 
 // rejected is the result for a record that cannot be sent.
 func rejected(err error) destination.Result {

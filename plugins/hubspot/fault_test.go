@@ -154,13 +154,13 @@ func TestWrongToken(t *testing.T) {
 	}
 }
 
-func oauth(t *testing.T, refresh string) (*hubspot, *fake.Server) {
+func withOAuth(t *testing.T, refresh string) (*hubspot, *fake.Server) {
 	return open(t, fake.Options{ClientID: "app", ClientSecret: "app-secret", RefreshToken: "refresh-secret"},
 		map[string]any{"client_id": "app", "client_secret": "app-secret", "refresh_token": refresh})
 }
 
 func TestTokenEndsInMidBatch(t *testing.T) {
-	d, account := oauth(t, "refresh-secret")
+	d, account := withOAuth(t, "refresh-secret")
 	want(t, write(t, d, companies(2)), destination.Delivered)
 	account.ExpireTokens()
 	want(t, write(t, d, companies(5)), destination.Delivered)
@@ -177,7 +177,7 @@ func TestTokenEndsInMidBatch(t *testing.T) {
 }
 
 func TestNewTokenIsRefusedToo(t *testing.T) {
-	d, account := oauth(t, "refresh-secret")
+	d, account := withOAuth(t, "refresh-secret")
 	want(t, write(t, d, companies(1)), destination.Delivered)
 	before := calls(account, "/oauth/")
 	account.SetFaults(fake.Faults{Fail: []fake.Failure{{Path: "batch/create", Status: 401}, {Path: "batch/create", Status: 401}}})
@@ -188,7 +188,7 @@ func TestNewTokenIsRefusedToo(t *testing.T) {
 }
 
 func TestRefreshTokenIsRefused(t *testing.T) {
-	d, _ := oauth(t, "revoked-secret")
+	d, _ := withOAuth(t, "revoked-secret")
 	results := write(t, d, companies(1))
 	want(t, results, destination.Misconfigured)
 	if r := results[0]; r.Code != codeRefresh || !strings.Contains(r.Message, "install the app again") {
@@ -203,7 +203,7 @@ func TestRefreshTokenIsRefused(t *testing.T) {
 
 func TestTokenEndpointIsDown(t *testing.T) {
 	for status, kind := range map[int]destination.ResultKind{503: destination.Retry, 429: destination.Throttled} {
-		d, account := oauth(t, "refresh-secret")
+		d, account := withOAuth(t, "refresh-secret")
 		// Once for the time zone, once for the properties.
 		down := fake.Failure{Path: "/oauth/", Status: status}
 		account.SetFaults(fake.Faults{Fail: []fake.Failure{down, down}})

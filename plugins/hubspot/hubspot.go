@@ -25,9 +25,10 @@ type hubspot struct {
 }
 
 var (
-	_ destination.Destination = (*hubspot)(nil)
-	_ destination.Checker     = (*hubspot)(nil)
-	_ destination.DryRunner   = (*hubspot)(nil)
+	_ destination.Destination   = (*hubspot)(nil)
+	_ destination.Checker       = (*hubspot)(nil)
+	_ destination.DryRunner     = (*hubspot)(nil)
+	_ destination.ObjectChecker = (*hubspot)(nil)
 )
 
 func newHubSpot() *hubspot { return &hubspot{} }
@@ -35,10 +36,12 @@ func newHubSpot() *hubspot { return &hubspot{} }
 // Describe implements [destination.Destination].
 func (d *hubspot) Describe(context.Context) (destination.Description, error) {
 	return destination.Description{
-		Name:            "hubspot",
-		Version:         version,
-		ConfigSchema:    serve.Schema[settings](),
-		Capabilities:    []destination.Capability{destination.CapabilityCheck, destination.CapabilityDryRun, destination.CapabilityRecords},
+		Name:         "hubspot",
+		Version:      version,
+		ConfigSchema: serve.Schema[settings](),
+		Capabilities: []destination.Capability{
+			destination.CapabilityCheck, destination.CapabilityDryRun, destination.CapabilityObjects, destination.CapabilityRecords,
+		},
 		MaxBatchRecords: maxInputs,
 		MaxBatchBytes:   4 << 20,
 	}, nil

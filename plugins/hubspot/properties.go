@@ -59,6 +59,25 @@ func (s *schemas) of(object string) *schema {
 	return o
 }
 
+// take waits for the object's turn and returns it with its definitions read.
+func (s *schemas) take(ctx context.Context, object string) (*schema, error) {
+	o := s.of(object)
+	select {
+	case o.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if o.definitions == nil {
+		if err := s.load(ctx, object, o); err != nil {
+			o.release()
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+func (o *schema) release() { <-o.turn }
+
 // forget makes the next prepare read the properties again.
 func (s *schemas) forget(object string) {
 	s.mu.Lock()
@@ -69,18 +88,11 @@ func (s *schemas) forget(object string) {
 // prepare makes sure that the key is a unique property and that the wanted
 // properties are there. It returns HubSpot's types of those that are.
 func (s *schemas) prepare(ctx context.Context, object, key string, wanted map[string]kind) (map[string]string, error) {
-	o := s.of(object)
-	select {
-	case o.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	o, err := s.take(ctx, object)
+	if err != nil {
+		return nil, err
 	}
-	defer func() { <-o.turn }()
-	if o.definitions == nil {
-		if err := s.load(ctx, object, o); err != nil {
-			return nil, err
-		}
-	}
+	defer o.release()
 	if err := s.makeKey(ctx, object, key, o); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/plugins/destination/redact"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
 )
 
@@ -146,10 +147,5 @@ func parseBase(text string) (*url.URL, error) {
 }
 
 func (o *options) redact(text string) string {
-	for _, secret := range []string{o.Token, o.ClientSecret, o.RefreshToken} {
-		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "***")
-		}
-	}
-	return text
+	return redact.New(o.Token, o.ClientSecret, o.RefreshToken).Clean(text)
 }

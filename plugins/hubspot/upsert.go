@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/bisect"
 )
 
 // input is one record of a request. Trace ids make HubSpot answer for each
@@ -126,22 +127,28 @@ func (it *item) keepChanged() {
 // upsert writes the items. If HubSpot refuses the batch, halves of it find the
 // record that is to blame.
 func (w *writing) upsert(ctx context.Context, items []*item) {
-	if len(items) == 0 {
-		return
-	}
-	answer, err := w.send(ctx, "batch/upsert", items, func(it *item) input { return w.input(it, false) })
+	bisect.Each(items, func(part []*item) bool {
+		answer, err := w.send(ctx, "batch/upsert", part, func(it *item) input { return w.input(it, false) })
+		if err == nil {
+			w.settleAll(part, answer, false)
+			return false
+		}
+		return w.refused(part, err)
+	})
+}
+
+// refused settles a part that HubSpot did not take, unless one of several records
+// may be to blame.
+func (w *writing) refused(part []*item, err error) bool {
 	switch {
-	case err == nil:
-		w.settleAll(items, answer, false)
-	case isBad(err) && len(items) > 1:
-		half := len(items) / 2
-		w.upsert(ctx, items[:half])
-		w.upsert(ctx, items[half:])
+	case isBad(err) && len(part) > 1:
+		return true
 	case isBad(err):
-		w.settle(items[0], w.client.result(err))
+		w.settle(part[0], w.client.result(err))
 	default:
-		w.fail(items, err)
+		w.fail(part, err)
 	}
+	return false
 }
 
 // input is an item as an upsert has it. What is new has no values to clear.
@@ -268,31 +275,23 @@ func (w *writing) read(ctx context.Context, object, key string, ids []string) (m
 
 // archive deletes records: HubSpot keeps them in its recycle bin.
 func (w *writing) archive(ctx context.Context, items []*item) {
-	if len(items) == 0 {
-		return
-	}
-	if w.stopped != nil {
-		w.fail(items, w.stopped)
-		return
-	}
-	var in batchInput[input]
-	for _, it := range items {
-		in.Inputs = append(in.Inputs, input{ID: it.recordID})
-		w.forget(it)
-	}
-	err := w.client.call(ctx, http.MethodPost, w.client.objectPath(w.batch.Object, "batch/archive"), in, nil)
-	switch {
-	case err == nil:
-		for _, it := range items {
+	bisect.Each(items, func(part []*item) bool {
+		if w.stopped != nil {
+			w.fail(part, w.stopped)
+			return false
+		}
+		var in batchInput[input]
+		for _, it := range part {
+			in.Inputs = append(in.Inputs, input{ID: it.recordID})
+			w.forget(it)
+		}
+		err := w.client.call(ctx, http.MethodPost, w.client.objectPath(w.batch.Object, "batch/archive"), in, nil)
+		if err != nil {
+			return w.refused(part, err)
+		}
+		for _, it := range part {
 			w.deliver(it)
 		}
-	case isBad(err) && len(items) > 1:
-		half := len(items) / 2
-		w.archive(ctx, items[:half])
-		w.archive(ctx, items[half:])
-	case isBad(err):
-		w.settle(items[0], w.client.result(err))
-	default:
-		w.fail(items, err)
-	}
+		return false
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -26,15 +27,16 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "PostgreSQL, the real server")
 	binary := hosttest.Build(t, ".", "postgres")
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
+			report.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -51,6 +53,20 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
+	s.URL = u.String()
+	return sqltest.Settings(t, s)
+}
 
 func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
 	var s settings

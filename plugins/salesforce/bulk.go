@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 // Codes of bulk jobs. They are stored; never rename.
@@ -126,7 +127,7 @@ func (w *writing) wait(ctx context.Context, path string) (job, *destination.Fail
 		select {
 		case <-ctx.Done():
 			return job{}, &destination.Failure{
-				Kind: destination.Retry, Code: codeTimeout,
+				Kind: destination.Retry, Code: httpanswer.CodeTimeout,
 				Err: errors.New("the bulk job did not end within the time of one write; raise the destination's timeout"),
 			}
 		case <-time.After(pause):
@@ -184,7 +185,7 @@ func (w *writing) unprocessed(j job) destination.Result {
 	r := destination.Result{Kind: destination.Retry, Code: codeUnprocessed, Message: "the bulk job ended without processing this record"}
 	switch j.State {
 	case "Failed":
-		r.Code, r.Message = codeJobFailed, "the bulk job failed: "+w.client.options.redact.quote(j.Message)
+		r.Code, r.Message = codeJobFailed, "the bulk job failed: "+w.client.options.quote(j.Message)
 		// The header of the CSV is wrong, and will be again.
 		if strings.HasPrefix(j.Message, "InvalidBatch") {
 			r.Kind = destination.Rejected

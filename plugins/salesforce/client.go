@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 const (
@@ -41,7 +42,7 @@ func newClient(o options) *client {
 		},
 		Timeout: o.timeout,
 		// Following would hand the token to somebody whom nobody chose.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: httpanswer.Stay,
 	}
 	return &client{options: o, http: h, session: newSession(o, h), now: time.Now, allowance: allowance{reserve: o.reserve}}
 }
@@ -76,7 +77,7 @@ func (c *client) finish(ctx context.Context, method, path, contentType string, b
 		a, f = c.send(ctx, g, method, path, contentType, body)
 	}
 	if f == nil && (a.status < 200 || a.status > 299) {
-		f = c.failureOf(a, g.token)
+		f = c.failureOf(a, g.AccessToken)
 	}
 	return a, f
 }
@@ -98,22 +99,22 @@ func expired(a answer) bool {
 func (c *client) send(ctx context.Context, g *grant, method, path, contentType string, body []byte) (answer, *destination.Failure) {
 	req, err := http.NewRequestWithContext(ctx, method, g.instance+c.base()+path, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, noAnswer(ctx, err, c.options.redact)
+		return answer{}, noAnswer(ctx, err, &c.options)
 	}
-	req.Header.Set("Authorization", "Bearer "+g.token)
+	req.Header.Set("Authorization", "Bearer "+g.AccessToken)
 	req.Header.Set("User-Agent", userAgent)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, noAnswer(ctx, err, c.options.redact)
+		return answer{}, noAnswer(ctx, err, &c.options)
 	}
 	defer resp.Body.Close()
 	c.allowance.note(resp.Header.Get("Sforce-Limit-Info"), c.now())
 	a := answer{status: resp.StatusCode, header: resp.Header}
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse)); err != nil {
-		return answer{}, noAnswer(ctx, err, c.options.redact)
+		return answer{}, noAnswer(ctx, err, &c.options)
 	}
 	return a, nil
 }

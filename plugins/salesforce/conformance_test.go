@@ -10,6 +10,8 @@ import (
 
 	fake "github.com/sluicehq/sluice/internal/fake/salesforce"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
+	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 )
@@ -21,7 +23,13 @@ type harness struct {
 	binary string // "": in process
 
 	mu   *sync.Mutex
-	orgs map[string]*fake.Server // by login_url
+	orgs map[string]org // by login_url
+}
+
+// org is one of Salesforce's, with what can go wrong with it.
+type org struct {
+	*fake.Server
+	faults *httpfault.Handler
 }
 
 // orgSchema has the objects of the suite, as an administrator would make them.
@@ -53,6 +61,7 @@ func lacks(more map[string]string) map[string]string {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "the fake of `sluice sandbox salesforce`")
 	binary := hosttest.Build(t, ".", "salesforce")
 	const unguarded = "without version_field nothing tells the age of what Salesforce has"
 	for name, h := range map[string]harness{
@@ -85,8 +94,8 @@ func TestConformance(t *testing.T) {
 			}
 			t.Run(way, func(t *testing.T) {
 				t.Parallel()
-				h.mu, h.orgs = new(sync.Mutex), map[string]*fake.Server{}
-				destinationtest.Run(t, h)
+				h.mu, h.orgs = new(sync.Mutex), map[string]org{}
+				report.Run(t, h)
 			})
 		}
 	}
@@ -100,14 +109,15 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	org := fake.New(fake.Options{Schema: orgSchema()})
-	server := httptest.NewServer(org)
+	o := org{Server: fake.New(fake.Options{Schema: orgSchema(), ClientID: "client", ClientSecret: clientSecret})}
+	o.faults = httpfault.New(o.Server, func() { o.ExpireTokens(0) })
+	server := httptest.NewServer(o.faults)
 	t.Cleanup(server.Close)
 	h.mu.Lock()
-	h.orgs[server.URL] = org
+	h.orgs[server.URL] = o
 	h.mu.Unlock()
 	config := maps.Clone(h.config)
-	config["login_url"], config["client_id"], config["client_secret"] = server.URL, "client", "secret"
+	config["login_url"], config["client_id"], config["client_secret"] = server.URL, "client", clientSecret
 	config["external_id"] = "Key__c"
 	raw, err := json.Marshal(config)
 	if err != nil {
@@ -116,17 +126,32 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 	return raw
 }
 
-func (h harness) Lacks() map[string]string { return h.lacks }
+const clientSecret = "secret-of-the-app"
 
-func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
+func (h harness) Fault(t *testing.T, raw json.RawMessage, f conformance.Fault) bool {
+	return h.org(t, raw).faults.Fault(f)
+}
+
+func (h harness) WrongCredentials(_ *testing.T, raw json.RawMessage) json.RawMessage {
+	return json.RawMessage(strings.Replace(string(raw), clientSecret, "not-the-secret", 1))
+}
+
+func (h harness) org(t *testing.T, raw json.RawMessage) org {
+	t.Helper()
 	var s settings
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.orgs[s.LoginURL]
+}
+
+func (h harness) Lacks() map[string]string { return h.lacks }
+
+func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
 	var out []map[string]string
-	for _, r := range h.orgs[s.LoginURL].Records(object) {
+	for _, r := range h.org(t, raw).Records(object) {
 		row := map[string]string(r)
 		parts := strings.SplitN(row["Key__c"], ":", 3)
 		row["_company_id"], row["_integration_type"] = parts[0], parts[1]

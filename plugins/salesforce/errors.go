@@ -5,23 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 // Codes of this plugin; those of Salesforce go through. They are stored; never
 // rename.
 const (
-	codeTimeout    = "timeout"
-	codeNetwork    = "network"
-	codeCancelled  = "cancelled"
 	codeReserve    = "API_RESERVE"
 	codeAnswer     = "unexpected_answer"
 	codeRecord     = "invalid_record"
@@ -122,7 +118,7 @@ func (c *client) failureOf(a answer, token string) *destination.Failure {
 	message := ""
 	if len(list) > 0 {
 		f.Code, message = list[0].code(), list[0].Message
-		text += ": " + f.Code + ": " + c.options.redact.quote(message, token)
+		text += ": " + f.Code + ": " + c.options.quote(message, token)
 	}
 	switch {
 	case f.Code == "REQUEST_LIMIT_EXCEEDED" && strings.Contains(message, "Concurrent"):
@@ -130,7 +126,7 @@ func (c *client) failureOf(a answer, token string) *destination.Failure {
 	case f.Code == "REQUEST_LIMIT_EXCEEDED":
 		f.Kind, f.Until = destination.Throttled, c.now().Add(quotaWait)
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "":
-		f.Kind, f.Until = destination.Throttled, c.now().Add(retryAfter(a.header))
+		f.Kind, f.Until = destination.Throttled, c.waits(a.header)
 	case a.status >= http.StatusInternalServerError, a.status == http.StatusRequestTimeout:
 		f.Kind = destination.Retry
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
@@ -149,32 +145,28 @@ func (c *client) failureOf(a answer, token string) *destination.Failure {
 	return f
 }
 
-// retryAfter reads the seconds of the header, within reason.
-func retryAfter(h http.Header) time.Duration {
-	d, err := time.ParseDuration(strings.TrimSpace(h.Get("Retry-After")) + "s")
-	if err != nil || d <= 0 || d > time.Hour {
-		return shortWait
+// waits is the end of a wait that the header asks for, within reason.
+func (c *client) waits(h http.Header) time.Time {
+	const longest = time.Hour
+	until, ok := httpanswer.RetryAfter(h.Get("Retry-After"), c.now(), longest)
+	if !ok || !until.After(c.now()) {
+		return c.now().Add(shortWait)
 	}
-	return d
+	return until
 }
 
 // noAnswer says what an error before the answer means. A timeout may have been
 // committed; an upsert repeated does no harm.
-func noAnswer(ctx context.Context, err error, redact redactor) *destination.Failure {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
+func noAnswer(ctx context.Context, err error, o *options) *destination.Failure {
+	r := httpanswer.Lost(ctx, err)
+	switch {
+	case r.Code == httpanswer.CodeCancelled, r.Code == httpanswer.CodeTimeout:
+	case ctx.Err() != nil:
+		r.Code = httpanswer.CodeTimeout
+	default:
+		r.Code = httpanswer.CodeNetwork // one code for all of them
 	}
-	code := codeNetwork
-	switch e, ok := errors.AsType[net.Error](err); {
-	case errors.Is(ctx.Err(), context.Canceled):
-		code = codeCancelled
-	case ok && e.Timeout(), errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil:
-		code = codeTimeout
-	}
-	return &destination.Failure{
-		Kind: destination.Retry, Code: code,
-		Err: errors.New("Salesforce did not answer: " + redact.quote(err.Error())),
-	}
+	return &destination.Failure{Kind: r.Kind, Code: r.Code, Err: errors.New("Salesforce: " + o.quote(r.Message))}
 }
 
 func resultOf(f *destination.Failure) destination.Result {
@@ -188,9 +180,9 @@ func (c *client) resultOfErrors(list []apiError) destination.Result {
 		return destination.Result{Kind: destination.Retry, Code: codeAnswer, Message: "Salesforce refused the record without a reason"}
 	}
 	e := list[0]
-	r := destination.Result{Kind: kindOf(e.code(), e.Message), Code: e.code(), Message: c.options.redact.quote(e.Message)}
+	r := destination.Result{Kind: kindOf(e.code(), e.Message), Code: e.code(), Message: c.options.quote(e.Message)}
 	if len(e.Fields) > 0 {
-		r.Message += " (fields: " + c.options.redact.quote(strings.Join(e.Fields, ", ")) + ")"
+		r.Message += " (fields: " + c.options.quote(strings.Join(e.Fields, ", ")) + ")"
 	}
 	if r.Kind == destination.Throttled {
 		r.Until = c.now().Add(quotaWait)

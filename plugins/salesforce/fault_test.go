@@ -16,6 +16,7 @@ import (
 
 	fake "github.com/sluicehq/sluice/internal/fake/salesforce"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 // open makes an org with the objects of the pack and a destination for it.
@@ -310,7 +311,7 @@ func TestABulkJobThatTakesTooLongIsAborted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	results, err := d.Write(ctx, numbered(3))
-	if err != nil || results[0].Kind != destination.Retry || results[0].Code != codeTimeout {
+	if err != nil || results[0].Kind != destination.Retry || results[0].Code != httpanswer.CodeTimeout {
 		t.Errorf("%v %+v", err, results)
 	}
 	requests := org.Requests()

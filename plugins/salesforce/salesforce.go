@@ -17,9 +17,10 @@ type salesforce struct {
 }
 
 var (
-	_ destination.Destination = (*salesforce)(nil)
-	_ destination.Checker     = (*salesforce)(nil)
-	_ destination.DryRunner   = (*salesforce)(nil)
+	_ destination.Destination   = (*salesforce)(nil)
+	_ destination.Checker       = (*salesforce)(nil)
+	_ destination.DryRunner     = (*salesforce)(nil)
+	_ destination.ObjectChecker = (*salesforce)(nil)
 )
 
 func newSalesforce() *salesforce { return &salesforce{} }
@@ -31,7 +32,7 @@ func (d *salesforce) Describe(context.Context) (destination.Description, error) 
 		Version:      version,
 		ConfigSchema: serve.Schema[settings](),
 		Capabilities: []destination.Capability{
-			destination.CapabilityCheck, destination.CapabilityDryRun, destination.CapabilityRecords,
+			destination.CapabilityCheck, destination.CapabilityDryRun, destination.CapabilityObjects, destination.CapabilityRecords,
 		},
 		// Enough that a bulk job is worth its calls.
 		MaxBatchRecords: 4000,

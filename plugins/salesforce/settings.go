@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/sluicehq/sluice/plugins/destination/redact"
+
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -52,7 +54,7 @@ type options struct {
 	reserve  int
 	timeout  time.Duration
 	bulkPoll time.Duration
-	redact   redactor
+	secrets  redact.Secrets
 }
 
 var (
@@ -66,7 +68,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	if err != nil {
 		return options{}, err
 	}
-	o := options{settings: s, reserve: 10, timeout: 30 * time.Second, bulkPoll: 5 * time.Second, redact: newRedactor(s)}
+	o := options{settings: s, reserve: 10, timeout: 30 * time.Second, bulkPoll: 5 * time.Second, secrets: secretsOf(s)}
 	if o.login, err = parseLogin(s.LoginURL); err != nil {
 		return options{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 // writing is one Write on its way.
@@ -148,7 +149,7 @@ func (w *writing) each(items []*item, send func() *destination.Failure) {
 			return
 		}
 		// An answer to one call says nothing of the next; these do.
-		if f.Kind == destination.Throttled || f.Kind == destination.Misconfigured || f.Code == codeNetwork || f.Code == codeCancelled {
+		if f.Kind == destination.Throttled || f.Kind == destination.Misconfigured || f.Code == httpanswer.CodeNetwork || f.Code == httpanswer.CodeCancelled {
 			w.ended = f
 		}
 	}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
 )
 
 // harness reads tables as users would.
@@ -23,15 +22,16 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "SQLite, the real library")
 	binary := hosttest.Build(t, ".", "sqlite")
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove})
+			report.Run(t, harness{remove: remove})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			destinationtest.Run(t, harness{remove: remove, binary: binary})
+			report.Run(t, harness{remove: remove, binary: binary})
 		})
 	}
 }
@@ -58,21 +58,7 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := append(rows(t, s.Path, object), rows(t, s.Path, object+"_changes")...)
-	for _, r := range out {
-		if body, ok := r["body"]; ok {
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(body), &fields); err != nil {
-				t.Fatal(err)
-			}
-			for name, value := range fields {
-				if string(value) != "null" {
-					maps.Copy(r, map[string]string{name: unquoted(string(value))})
-				}
-			}
-		}
-	}
-	return out
+	return sqltest.Unfold(t, append(rows(t, s.Path, object), rows(t, s.Path, object+"_changes")...))
 }
 
 // rows reads a table with every value as text; null is left out.
@@ -94,39 +80,5 @@ func rows(t testing.TB, path, table string) []map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer found.Close()
-	var out []map[string]string
-	for found.Next() {
-		cells := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range cells {
-			into[i] = &cells[i]
-		}
-		if err := found.Scan(into...); err != nil {
-			t.Fatal(err)
-		}
-		row := map[string]string{}
-		for i, c := range columns {
-			if cells[i].Valid {
-				row[c.Name] = cells[i].String
-				if c.Kind == sqlcore.JSON {
-					row[c.Name] = unquoted(cells[i].String)
-				}
-			}
-		}
-		out = append(out, row)
-	}
-	if err := found.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-// unquoted returns a JSON string as text, and other JSON as it is.
-func unquoted(value string) string {
-	var s string
-	if json.Unmarshal([]byte(value), &s) == nil {
-		return s
-	}
-	return value
+	return sqltest.Read(t, found, columns)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
+	"github.com/sluicehq/sluice/plugins/destination/redact"
 )
 
 func TestAnswers(t *testing.T) {
@@ -49,7 +51,7 @@ func TestAnswers(t *testing.T) {
 func TestUnavailableWithRetryAfterThrottles(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	h := http.Header{"Retry-After": {"Sun, 01 Mar 2026 12:10:00 GMT"}}
-	r := resultOfAnswer(503, h, nil, redactor{}, now)
+	r := resultOfAnswer(503, h, nil, redact.Secrets{}, now)
 	if r.Kind != destination.Throttled || !r.Until.Equal(now.Add(10*time.Minute)) {
 		t.Errorf("%+v", r)
 	}
@@ -81,7 +83,7 @@ func TestMessagesHoldNoSecrets(t *testing.T) {
 			t.Errorf("%q is in %q", s, got.Message)
 		}
 	}
-	if got.Code != codeRefused {
+	if got.Code != httpanswer.CodeRefused {
 		t.Errorf("%+v", got)
 	}
 }
@@ -124,11 +126,11 @@ func TestNetworkErrors(t *testing.T) {
 	untrusted := newSecure(t, http.NotFoundHandler())
 	plain := newEndpoint(t, nil)
 	for name, tt := range map[string]struct{ code, url string }{
-		"refused":               {codeRefused, refusing.URL},
-		"reset":                 {codeReset, "http://" + l.Addr().String()},
-		"untrusted certificate": {codeTLS, untrusted.URL},
-		"http behind https":     {codeTLS, strings.Replace(plain.URL, "http:", "https:", 1)},
-		"dns":                   {codeDNS, "http://nowhere.invalid/"},
+		"refused":               {httpanswer.CodeRefused, refusing.URL},
+		"reset":                 {httpanswer.CodeReset, "http://" + l.Addr().String()},
+		"untrusted certificate": {httpanswer.CodeTLS, untrusted.URL},
+		"http behind https":     {httpanswer.CodeTLS, strings.Replace(plain.URL, "http:", "https:", 1)},
+		"dns":                   {httpanswer.CodeDNS, "http://nowhere.invalid/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := open(t, map[string]any{"url": tt.url})
@@ -140,40 +142,4 @@ func TestNetworkErrors(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for header, want := range map[string]time.Time{
-		"":                               {},
-		"soon":                           {},
-		"-5":                             {},
-		"1.5":                            {},
-		"0":                              now,
-		" 90 ":                           now.Add(90 * time.Second),
-		"99999999999999999999999":        now.Add(maxWait),
-		"Sun, 01 Mar 2026 12:00:30 GMT":  now.Add(30 * time.Second),
-		"Sunday, 01-Mar-26 12:00:30 GMT": now.Add(30 * time.Second),
-		"Sun Mar  1 12:00:30 2026":       now.Add(30 * time.Second),
-		"Sat, 28 Feb 2026 12:00:00 GMT":  now,
-		"Fri, 01 Mar 2097 12:00:00 GMT":  now.Add(maxWait),
-	} {
-		got, ok := retryAfter(header, now)
-		if ok == want.IsZero() || !got.Equal(want) {
-			t.Errorf("%q: %v %v, want %v", header, got, ok, want)
-		}
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range []string{"", "120", "-1", "1e9", "Sun, 01 Mar 2026 12:00:00 GMT", "99999999999999999999", "\x00"} {
-		f.Add(s)
-	}
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, header string) {
-		until, ok := retryAfter(header, now)
-		if ok && (until.Before(now) || until.After(now.Add(maxWait))) || !ok && !until.IsZero() {
-			t.Errorf("%q: %v %v", header, until, ok)
-		}
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 const userAgent = "Sluice-Webhook/" + version
@@ -46,7 +47,7 @@ func newClient(o options, tlsConfig *tls.Config) *client {
 	c.http = &http.Client{
 		Transport: transport,
 		// Following would send the records to somebody whom nobody chose.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: httpanswer.Stay,
 	}
 	return c
 }

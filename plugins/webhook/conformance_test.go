@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
+	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -22,6 +24,7 @@ import (
 // message with the largest version of each record. Every path is a place.
 type receiver struct {
 	*httptest.Server
+	faults *httpfault.Handler
 	verify *standardwebhooks.Webhook
 
 	mu     sync.Mutex
@@ -40,7 +43,8 @@ func newReceiver(t *testing.T) *receiver {
 		t.Fatal(err)
 	}
 	r := &receiver{verify: verify, places: map[string]*place{}}
-	r.Server = httptest.NewServer(r)
+	r.faults = httpfault.New(r, nil)
+	r.Server = httptest.NewServer(r.faults)
 	t.Cleanup(r.Close)
 	return r
 }
@@ -99,6 +103,7 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "a receiver of signed requests")
 	binary := hosttest.Build(t, ".", "webhook")
 	for name, h := range map[string]harness{
 		"requests":               {},
@@ -108,7 +113,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.receiver = newReceiver(t)
-			destinationtest.Run(t, h)
+			report.Run(t, h)
 		})
 	}
 }
@@ -130,7 +135,13 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 	return raw
 }
 
-func (h harness) Lacks() map[string]string { return nil }
+func (h harness) Lacks() map[string]string {
+	return map[string]string{"wrong_credentials": "an endpoint cannot be asked whether it knows the secret without a message"}
+}
+
+func (h harness) Fault(_ *testing.T, _ json.RawMessage, f conformance.Fault) bool {
+	return h.receiver.faults.Fault(f)
+}
 
 func (h harness) Rows(t *testing.T, settings json.RawMessage, object string) []map[string]string {
 	o, err := parseSettings(settings)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 func TestGuard(t *testing.T) {
@@ -60,14 +61,14 @@ func TestPrivateAddressesAreRefusedAfterNameResolution(t *testing.T) {
 		got := write(t, d, batch(destination.ModeRecords, upsert("1", 1, `{}`), upsert("2", 1, `{}`)))
 		for _, r := range got {
 			// Some resolvers do not know the odd spellings; then there is no address.
-			if r.Code == codeDNS && host != "127.0.0.1" {
+			if r.Code == httpanswer.CodeDNS && host != "127.0.0.1" {
 				continue
 			}
 			if r.Kind != destination.Misconfigured || r.Code != codeAddress || !strings.Contains(r.Message, "allow_networks") {
 				t.Errorf("%s: %+v", host, r)
 			}
 		}
-		if f, ok := errors.AsType[*destination.Failure](d.Check(t.Context())); !ok || f.Kind != destination.Misconfigured && f.Code != codeDNS {
+		if f, ok := errors.AsType[*destination.Failure](d.Check(t.Context())); !ok || f.Kind != destination.Misconfigured && f.Code != httpanswer.CodeDNS {
 			t.Errorf("check of %s: %v", host, f)
 		}
 	}
@@ -81,7 +82,7 @@ func TestTheEnvironmentChoosesNoProxy(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("http_proxy", proxy.URL)
 	d := open(t, map[string]any{"url": "http://nowhere.invalid/"})
-	if r := write(t, d, batch(destination.ModeRecords, upsert("1", 1, `{}`)))[0]; r.Code != codeDNS {
+	if r := write(t, d, batch(destination.ModeRecords, upsert("1", 1, `{}`)))[0]; r.Code != httpanswer.CodeDNS {
 		t.Errorf("%+v", r)
 	}
 	d = open(t, map[string]any{"url": "http://nowhere.invalid/", "proxy": proxy.URL})
@@ -104,7 +105,7 @@ func TestCheckSendsNoRequest(t *testing.T) {
 	}
 	secure := newSecure(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came") }))
 	d := open(t, map[string]any{"url": secure.URL})
-	if f, ok := errors.AsType[*destination.Failure](d.Check(t.Context())); !ok || f.Code != codeTLS {
+	if f, ok := errors.AsType[*destination.Failure](d.Check(t.Context())); !ok || f.Code != httpanswer.CodeTLS {
 		t.Errorf("check of an untrusted certificate: %v", f)
 	}
 	d.client = newClient(d.client.options, secure.Client().Transport.(*http.Transport).TLSClientConfig)

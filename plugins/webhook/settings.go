@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/sluicehq/sluice/plugins/destination/redact"
+
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,16 +20,17 @@ import (
 
 // settings are what an operator writes under config.
 type settings struct {
-	URL              string            `json:"url" jsonschema:"writeOnly=true,minLength=1,description=Endpoint that takes the POST requests; http or https."`
-	Secret           string            `json:"secret,omitempty" jsonschema:"writeOnly=true,description=Signing secret (whsec_ and base64). Without one nothing is signed."`
-	Secrets          []string          `json:"secrets,omitempty" jsonschema_extras:"writeOnly=true" jsonschema:"description=Several signing secrets for rotation; every request is signed with all."`
-	Headers          map[string]string `json:"headers,omitempty" jsonschema_extras:"writeOnly=true" jsonschema:"description=Headers of every request\\, e.g. Authorization."`
-	Timeout          string            `json:"timeout,omitempty" jsonschema:"default=15s,description=How long one request may take\\, with its answer."`
-	Batch            bool              `json:"batch,omitempty" jsonschema:"default=false,description=Send each write as one request with an array instead of a request per record."`
-	Concurrency      int               `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8,description=Requests at a time within one write."`
-	AllowNetworks    []string          `json:"allow_networks,omitempty" jsonschema:"description=Private or local networks that may be reached\\, as CIDR\\, e.g. 10.1.0.0/16."`
-	Proxy            string            `json:"proxy,omitempty" jsonschema:"writeOnly=true,description=Proxy for all requests. The environment is not looked at."`
-	MaxResponseBytes int64             `json:"max_response_bytes,omitempty" jsonschema:"minimum=1024,default=131072,description=How much of an answer is read."`
+	URL              string                     `json:"url" jsonschema:"writeOnly=true,minLength=1,description=Endpoint that takes the POST requests; http or https."`
+	Secret           string                     `json:"secret,omitempty" jsonschema:"writeOnly=true,description=Signing secret (whsec_ and base64). Without one nothing is signed."`
+	Secrets          []string                   `json:"secrets,omitempty" jsonschema_extras:"writeOnly=true" jsonschema:"description=Several signing secrets for rotation; every request is signed with all."`
+	Headers          map[string]string          `json:"headers,omitempty" jsonschema_extras:"writeOnly=true" jsonschema:"description=Headers of every request\\, e.g. Authorization."`
+	Timeout          string                     `json:"timeout,omitempty" jsonschema:"default=15s,description=How long one request may take\\, with its answer."`
+	Batch            bool                       `json:"batch,omitempty" jsonschema:"default=false,description=Send each write as one request with an array instead of a request per record."`
+	Body             map[string]json.RawMessage `json:"body,omitempty" jsonschema:"description=JSON to send instead of the message. Its texts are templates over the message\\, such as {{.origin.company_id}}."`
+	Concurrency      int                        `json:"concurrency,omitempty" jsonschema:"minimum=1,maximum=256,default=8,description=Requests at a time within one write."`
+	AllowNetworks    []string                   `json:"allow_networks,omitempty" jsonschema:"description=Private or local networks that may be reached\\, as CIDR\\, e.g. 10.1.0.0/16."`
+	Proxy            string                     `json:"proxy,omitempty" jsonschema:"writeOnly=true,description=Proxy for all requests. The environment is not looked at."`
+	MaxResponseBytes int64                      `json:"max_response_bytes,omitempty" jsonschema:"minimum=1024,default=131072,description=How much of an answer is read."`
 }
 
 const maxConcurrency = 256
@@ -39,11 +42,12 @@ type options struct {
 	headers     http.Header
 	timeout     time.Duration
 	batch       bool
+	body        *body // nil: the message itself
 	concurrency int
 	guard       guard
 	proxy       *url.URL
 	maxResponse int64
-	redact      redactor
+	redact      redact.Secrets
 }
 
 // reserved headers are set by this plugin or by the HTTP client.
@@ -60,7 +64,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	}
 	o := options{
 		headers: http.Header{}, timeout: 15 * time.Second, batch: s.Batch, concurrency: 8, maxResponse: 128 << 10,
-		redact: newRedactor(s),
+		redact: secretsOf(s),
 	}
 	if o.url, err = parseURL("url", s.URL, "http", "https"); err != nil {
 		return options{}, err
@@ -69,6 +73,12 @@ func parseSettings(raw json.RawMessage) (options, error) {
 		if o.proxy, err = parseURL("proxy", s.Proxy, "http", "https", "socks5"); err != nil {
 			return options{}, err
 		}
+	}
+	if o.body, err = parseBody(s.Body); err != nil {
+		return options{}, err
+	}
+	if o.body != nil && o.batch {
+		return options{}, errors.New("settings body and batch: a body is for one message; leave one of them out")
 	}
 	for i, secret := range s.allSecrets() {
 		key, ok := strings.CutPrefix(secret, "whsec_")

@@ -89,6 +89,9 @@ func (d *webhook) items(b *destination.Batch, results []destination.Result) []it
 	items := make([]item, 0, len(b.Records))
 	for i := range b.Records {
 		it, err := newItem(b, i)
+		if own := d.client.options.body; err == nil && own != nil {
+			it.body, err = own.render(it.body)
+		}
 		if err != nil {
 			results[i] = destination.Result{Kind: destination.Rejected, Code: "invalid_record", Message: err.Error()}
 			continue

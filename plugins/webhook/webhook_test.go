@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
@@ -236,7 +237,7 @@ func TestAHangingRecordDelaysNoOther(t *testing.T) {
 		rs = append(rs, upsert(fmt.Sprint(i+1), 1, `{}`))
 	}
 	for i, r := range write(t, d, batch(destination.ModeRecords, rs...)) {
-		if i == 0 && (r.Kind != destination.Retry || r.Code != codeTimeout) || i > 0 && r.Kind != destination.Delivered {
+		if i == 0 && (r.Kind != destination.Retry || r.Code != httpanswer.CodeTimeout) || i > 0 && r.Kind != destination.Delivered {
 			t.Errorf("record %d: %+v", i, r)
 		}
 	}
@@ -257,7 +258,7 @@ func TestAHangingEndpointEndsTheWrite(t *testing.T) {
 		rs = append(rs, upsert(fmt.Sprint(i), 1, `{}`))
 	}
 	for i, r := range write(t, d, batch(destination.ModeRecords, rs...)) {
-		if r.Kind != destination.Retry || r.Code != codeTimeout {
+		if r.Kind != destination.Retry || r.Code != httpanswer.CodeTimeout {
 			t.Errorf("record %d: %+v", i, r)
 		}
 	}
@@ -284,7 +285,7 @@ func TestCancellationIsPrompt(t *testing.T) {
 		t.Errorf("%v after %v", err, took)
 	}
 	for _, r := range results {
-		if r.Kind != destination.Retry || r.Code != codeCancelled {
+		if r.Kind != destination.Retry || r.Code != httpanswer.CodeCancelled {
 			t.Errorf("%+v", r)
 		}
 	}

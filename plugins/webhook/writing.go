@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/bisect"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 )
 
 // writing is one Write on its way.
@@ -99,35 +101,22 @@ func (w *writing) sendChain(ctx context.Context, chain []item) {
 // sendBatch makes one request for all records. When the endpoint rejects it for
 // its contents, the halves are tried, until the records at fault are alone.
 func (w *writing) sendBatch(ctx context.Context, items []item) {
-	if len(items) == 0 {
-		return
-	}
 	ctx, cancel := withAnswerTime(ctx)
 	defer cancel()
-	w.sendPart(ctx, items)
-}
-
-func (w *writing) sendPart(ctx context.Context, items []item) {
-	r := w.send(ctx, items)
-	if len(items) > 1 && r.Kind == destination.Rejected && mayBeOne(r.Code) {
-		w.sendPart(ctx, items[:len(items)/2])
-		w.sendPart(ctx, items[len(items)/2:])
-		return
-	}
-	for _, it := range items {
-		w.results[it.place] = r
-	}
+	bisect.Each(items, func(part []item) bool {
+		r := w.send(ctx, part)
+		for _, it := range part {
+			w.results[it.place] = r
+		}
+		return r.Kind == destination.Rejected && mayBeOne(r.Code)
+	})
 }
 
 // mayBeOne reports whether an endpoint that rejects a batch so may take a part
 // of it.
 func mayBeOne(code string) bool {
-	for _, status := range []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity} {
-		if code == "http_"+strconv.Itoa(status) {
-			return true
-		}
-	}
-	return false
+	status, err := strconv.Atoi(strings.TrimPrefix(code, "http_"))
+	return err == nil && httpanswer.RefusesContents(status)
 }
 
 // send makes one request, unless an earlier one showed that it is no use.
@@ -156,15 +145,15 @@ func (w *writing) rest() *destination.Result {
 func (w *writing) note(r destination.Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r.Code != codeTimeout {
+	if r.Code != httpanswer.CodeTimeout {
 		w.timeouts = 0
 	}
 	switch {
 	case w.ended != nil:
 		return
 	case r.Kind == destination.Throttled, r.Kind == destination.Misconfigured,
-		r.Code == codeDNS, r.Code == codeRefused, r.Code == codeTLS, r.Code == codeCancelled:
-	case r.Code == codeTimeout:
+		r.Code == httpanswer.CodeDNS, r.Code == httpanswer.CodeRefused, r.Code == httpanswer.CodeTLS, r.Code == httpanswer.CodeCancelled:
+	case r.Code == httpanswer.CodeTimeout:
 		// A single record may be what the endpoint hangs on; a row of them is the
 		// endpoint itself.
 		if w.timeouts++; w.timeouts < w.client.options.concurrency {

@@ -102,6 +102,8 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("POST /services/oauth2/token", s.token)
 	const base = "/services/data/{version}/"
 	s.mux.HandleFunc("GET "+base+"limits", s.api(s.limits))
+	s.mux.HandleFunc("GET "+base+"sobjects", s.api(s.list))
+	s.mux.HandleFunc("GET "+base+"sobjects/{object}/describe", s.api(s.describe))
 	s.mux.HandleFunc("GET "+base+"query", s.api(s.query))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects/{object}/{external}", s.api(s.upsertCollection))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects", s.api(s.updateCollection))

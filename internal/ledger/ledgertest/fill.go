@@ -65,6 +65,7 @@ func Fill(t testing.TB, l ledger.Ledger) {
 		Parents: []event.RecordKey{{Source: "s", Model: "ITEMS", PlatformID: "9"}},
 	}}))
 	must(l.Pause(ctx, ledger.Pause{Destination: "d", Reason: ledger.PauseOperator}))
+	must(l.Pause(ctx, ledger.Pause{Destination: "d", Scope: ledger.ScopeObject, Part: "items", Reason: ledger.PauseThrottled, Until: time.Now().Add(time.Hour)}))
 	undone, err := l.Undone(ctx, 0, 10)
 	must(err)
 	if len(undone) != 1 {

@@ -114,4 +114,76 @@ var pauseTests = map[string]func(*kit){
 			k.Errorf("first failure %s, want %s", d.FirstFail, failed.Add(3*time.Minute))
 		}
 	},
+	"the pause of a part is not one of the destination": func(k *kit) {
+		until := k.clock.now().Add(time.Hour)
+		object := ledger.Pause{Destination: "d", Scope: ledger.ScopeObject, Part: "invoices", Reason: ledger.PauseThrottled, Message: "slow", Since: k.clock.now(), Until: until}
+		account := object
+		account.Scope, account.Part = ledger.ScopeAccount, "c1"
+		whole := ledger.Pause{Destination: "d", Reason: ledger.PauseDown, Since: k.clock.now(), Until: until}
+		for _, p := range []ledger.Pause{account, object, whole} {
+			k.must(k.Pause(k.Context(), p))
+		}
+		k.Ledger = k.store.Crash()
+		all, err := k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, []ledger.Pause{whole, account, object})
+		states, err := k.DestinationStates(k.Context())
+		k.must(err)
+		if len(states) != 1 || *states[0].Pause != whole {
+			k.Fatalf("states %+v", states)
+		}
+		same(k, "parts", states[0].Parts, []ledger.Pause{account, object})
+
+		// A later end counts, an earlier one does not.
+		k.clock.advance(time.Minute)
+		shorter, longer := object, account
+		shorter.Until, shorter.Since, longer.Until, longer.Since = until.Add(-time.Minute), k.clock.now(), until.Add(time.Minute), k.clock.now()
+		k.must(k.Pause(k.Context(), shorter))
+		k.must(k.Pause(k.Context(), longer))
+		longer.Since = account.Since // one goes on in the other
+		if ended, err := k.EndPause(k.Context(), account); err != nil || ended {
+			k.Errorf("ended one that was prolonged: %v, %v", ended, err)
+		}
+		if ended, err := k.EndPause(k.Context(), object); err != nil || !ended {
+			k.Errorf("did not end the one that was seen: %v, %v", ended, err)
+		}
+		all, err = k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, []ledger.Pause{whole, longer})
+	},
+	"what is held for a part does not use up its time, and is due when resumed": func(k *kit) {
+		b := k.book(1, "d")
+		k.settle(k.claimN("d", b.ID, 10, 1), ledger.Outcome{Result: ledger.OutcomeRetry})
+		failed, until := k.clock.now(), k.clock.now().Add(20*time.Hour)
+		k.must(k.Pause(k.Context(), ledger.Pause{Destination: "d", Scope: ledger.ScopeObject, Part: "x", Reason: ledger.PauseThrottled, Since: failed, Until: until}))
+		k.settle(k.claimN("d", b.ID, 10, 1), ledger.Outcome{Result: ledger.OutcomeWait, Held: true, RetryAt: until})
+		k.claimN("d", b.ID, 10, 0)
+		k.must(k.Resume(k.Context(), "d"))
+		all, err := k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, nil)
+		k.clock.advance(30 * time.Hour) // a first failure is not ahead of its time
+		if d := k.claimN("d", b.ID, 10, 1).Items[0]; !d.FirstFail.Equal(failed.Add(20*time.Hour)) || d.Attempts != 1 {
+			k.Errorf("first failure %s after %d attempts, want %s after 1", d.FirstFail, d.Attempts, failed.Add(20*time.Hour))
+		}
+	},
+	"one of several prolongs a pause": func(k *kit) {
+		seen := ledger.Pause{Destination: "d", Reason: ledger.PauseDown, Message: "m", Since: k.clock.now(), Until: k.clock.now().Add(time.Minute)}
+		k.must(k.Pause(k.Context(), seen))
+		later := seen.Until.Add(time.Minute)
+		for i, want := range []bool{true, false} {
+			if got, err := k.ExtendPause(k.Context(), seen, later); err != nil || got != want {
+				k.Errorf("call %d: %v, %v, want %v", i, got, err, want)
+			}
+		}
+		want := seen
+		want.Until = later
+		all, err := k.Pauses(k.Context())
+		k.must(err)
+		same(k, "pauses", all, []ledger.Pause{want})
+		k.must(k.Resume(k.Context(), "d"))
+		if got, err := k.ExtendPause(k.Context(), want, later.Add(time.Minute)); err != nil || got {
+			k.Errorf("prolonged one that is over: %v, %v", got, err)
+		}
+	},
 }

@@ -17,7 +17,7 @@ import (
 var ErrNotEmpty = errors.New("the ledger in PostgreSQL is not empty: name another ledger.postgres.schema, or drop this one")
 
 // copied are the tables in which nothing may be before a copy.
-const copied = `events, arrivals, batches, names, scopes, records, deliveries, parents, unrouted, leases, dead_letters, batch_counts, delivery_counts, model_counts, pauses, clocks`
+const copied = `events, arrivals, batches, names, scopes, records, deliveries, parents, unrouted, leases, dead_letters, batch_counts, delivery_counts, model_counts, pauses, part_pauses, clocks`
 
 // Copy fills an empty ledger with everything that another one holds, in one
 // transaction: it is there whole or not at all. It compares what arrived with

@@ -73,6 +73,7 @@ func fill(t *testing.T, l ledger.Ledger) {
 	must(l.Pause(ctx, ledger.Pause{Destination: "log", Reason: ledger.PauseOperator, Message: "m", Since: time.Now().Add(-time.Hour)}))
 	must(l.Resume(ctx, "log"))
 	must(l.Pause(ctx, ledger.Pause{Destination: "log", Reason: ledger.PauseThrottled, Until: time.Now().Add(time.Hour)}))
+	must(l.Pause(ctx, ledger.Pause{Destination: "log", Scope: ledger.ScopeAccount, Part: "c1", Reason: ledger.PauseThrottled, Until: time.Now().Add(time.Hour)}))
 	_, _, err := l.RetryDeadLetters(ctx, ledger.DeadLetterFilter{Limit: 1})
 	must(err)
 }

@@ -40,6 +40,10 @@ func (l *Ledger) DestinationStates(ctx context.Context) ([]ledger.DestinationSta
 			out = append(out, ledger.DestinationState{Destination: p.Destination})
 			i = len(out) - 1
 		}
+		if p.Scope != ledger.ScopeDestination {
+			out[i].Parts = append(out[i].Parts, p)
+			continue
+		}
 		out[i].Pause = &p
 	}
 	slices.SortFunc(out, func(a, b ledger.DestinationState) int { return cmp.Compare(a.Destination, b.Destination) })

@@ -17,7 +17,7 @@ import (
 var migrations embed.FS
 
 // newest is the version of the newest migration.
-const newest = 3
+const newest = 4
 
 // migrate brings the schema to the newest version that this program knows. A
 // newer one is left as it is, if it says that this program can work with it.

@@ -36,6 +36,9 @@ func (l *Ledger) Pause(ctx context.Context, p ledger.Pause) error {
 	if p.Since.IsZero() {
 		p.Since = l.now()
 	}
+	if p.Scope != ledger.ScopeDestination {
+		return l.pausePart(ctx, p)
+	}
 	err := l.changePause(ctx, p.Destination, func(b *pgx.Batch, old *ledger.Pause) {
 		p := p
 		switch {
@@ -58,6 +61,7 @@ func (l *Ledger) Pause(ctx context.Context, p ledger.Pause) error {
 // Resume implements [ledger.Operator].
 func (l *Ledger) Resume(ctx context.Context, destination string) error {
 	err := l.changePause(ctx, destination, func(b *pgx.Batch, old *ledger.Pause) {
+		resumeParts(b, destination)
 		if old != nil {
 			l.endPause(b, *old)
 		}
@@ -65,11 +69,27 @@ func (l *Ledger) Resume(ctx context.Context, destination string) error {
 	return explain(err, "resume %s", destination)
 }
 
+// ExtendPause implements [ledger.Operator].
+func (l *Ledger) ExtendPause(ctx context.Context, seen ledger.Pause, until time.Time) (extended bool, err error) {
+	err = l.changePause(ctx, seen.Destination, func(b *pgx.Batch, old *ledger.Pause) {
+		if extended = isPause(old, seen); extended {
+			b.Queue(`UPDATE pauses SET until = $2 WHERE destination = $1`, text(seen.Destination), nullable(until))
+		}
+	})
+	return extended && err == nil, explain(err, "extend the pause of %s", seen.Destination)
+}
+
+func isPause(p *ledger.Pause, seen ledger.Pause) bool {
+	return p != nil && p.Reason == seen.Reason && p.Until.UnixMicro() == seen.Until.UnixMicro()
+}
+
 // EndPause implements [ledger.Operator].
 func (l *Ledger) EndPause(ctx context.Context, seen ledger.Pause) (ended bool, err error) {
+	if seen.Scope != ledger.ScopeDestination {
+		return l.endPart(ctx, seen)
+	}
 	err = l.changePause(ctx, seen.Destination, func(b *pgx.Batch, old *ledger.Pause) {
-		ended = old != nil && old.Reason == seen.Reason && old.Until.UnixMicro() == seen.Until.UnixMicro()
-		if ended {
+		if ended = isPause(old, seen); ended {
 			l.endPause(b, *old)
 		}
 	})
@@ -99,6 +119,7 @@ func scanPause(r pgx.CollectableRow) (p ledger.Pause, err error) {
 
 func queuePauses(b *pgx.Batch, out *[]ledger.Pause) {
 	query(b, out, scanPause, `SELECT `+pauseColumns+` FROM pauses ORDER BY destination COLLATE "C"`)
+	queueParts(b, out)
 }
 
 // Pauses implements [ledger.Operator].

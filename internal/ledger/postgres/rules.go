@@ -83,7 +83,7 @@ var rules = []rule{
 	{ledger.CheckCounters, `SELECT 'batch ' || batch, 'a counter is negative' FROM batch_counts WHERE least(waiting, delivered, dead) < 0`, adviceCounted},
 
 	{ledger.CheckPauses, `SELECT 'pause of ' || destination, 'its reason is ' || reason
-		FROM pauses WHERE reason NOT IN ('operator', 'throttled', 'misconfigured') OR destination = ''`,
+		FROM pauses WHERE reason NOT IN ('operator', 'throttled', 'misconfigured', 'down', 'restarting') OR destination = ''`,
 		"end it with sluice destinations resume"},
 
 	// A row of parents may be left of what has gone on.

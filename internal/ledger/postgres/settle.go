@@ -69,8 +69,9 @@ type settlement struct {
 	}
 	blocked blocking
 	wait    struct {
-		ids []int64
-		due []*time.Time
+		ids  []int64
+		due  []*time.Time
+		held []bool
 	}
 	retry struct {
 		ids                      []int64
@@ -166,7 +167,7 @@ func (s *settlement) sort(o ledger.Outcome, d *settling) error {
 			s.tally.come(d.modelKey, d.batch, delivered)
 		}
 	case ledger.OutcomeWait:
-		s.wait.ids, s.wait.due = append(s.wait.ids, d.id), append(s.wait.due, s.at.out(o.RetryAt))
+		s.wait.ids, s.wait.due, s.wait.held = append(s.wait.ids, d.id), append(s.wait.due, s.at.out(o.RetryAt)), append(s.wait.held, o.Held)
 	case ledger.OutcomeDead:
 		s.giveUp(o, d)
 	case ledger.OutcomeBlocked:
@@ -223,8 +224,10 @@ func (s *settlement) book(b *pgx.Batch) {
 		s.wake(b)
 	}
 	if len(s.wait.ids) > 0 {
-		b.Queue(`UPDATE deliveries d SET due = g.due FROM unnest($1::bigint[], $2::timestamptz[]) AS g(id, due) WHERE d.id = g.id`,
-			s.wait.ids, s.wait.due)
+		b.Queue(`UPDATE deliveries d SET due = g.due,
+				first_fail = CASE WHEN g.held THEN d.first_fail + greatest(g.due - $4, interval '0') ELSE d.first_fail END
+			FROM unnest($1::bigint[], $2::timestamptz[], $3::bool[]) AS g(id, due, held) WHERE d.id = g.id`,
+			s.wait.ids, s.wait.due, s.wait.held, s.now)
 	}
 	if r := &s.retry; len(r.ids) > 0 {
 		b.Queue(`UPDATE deliveries d SET attempts = d.attempts + 1, first_fail = coalesce(d.first_fail, $7), blocked = NULL, due = g.due,

@@ -37,6 +37,10 @@ func (l *Ledger) DestinationStates(ctx context.Context) ([]ledger.DestinationSta
 				s = &ledger.DestinationState{Destination: p.Destination}
 				states[p.Destination] = s
 			}
+			if p.Scope != ledger.ScopeDestination {
+				s.Parts = append(s.Parts, p)
+				continue
+			}
 			s.Pause = &p
 		}
 		return err

@@ -12,6 +12,9 @@ func (l *Ledger) Pause(ctx context.Context, p ledger.Pause) error {
 	if p.Since.IsZero() {
 		p.Since = l.now()
 	}
+	if p.Scope != ledger.ScopeDestination {
+		return l.pausePart(ctx, p)
+	}
 	err := l.state.write(ctx, func(c *conn) error {
 		old, found, err := readPause(ctx, c, p.Destination)
 		if err != nil {
@@ -43,6 +46,9 @@ func (l *Ledger) Pause(ctx context.Context, p ledger.Pause) error {
 // Resume implements [ledger.Operator].
 func (l *Ledger) Resume(ctx context.Context, destination string) error {
 	err := l.state.write(ctx, func(c *conn) error {
+		if err := l.resumeParts(ctx, c, destination); err != nil {
+			return err
+		}
 		p, found, err := readPause(ctx, c, destination)
 		if err != nil || !found {
 			return err
@@ -52,8 +58,24 @@ func (l *Ledger) Resume(ctx context.Context, destination string) error {
 	return explain(err, "resume %s", destination)
 }
 
+// ExtendPause implements [ledger.Operator].
+func (l *Ledger) ExtendPause(ctx context.Context, seen ledger.Pause, until time.Time) (extended bool, err error) {
+	err = l.state.write(ctx, func(c *conn) error {
+		p, found, err := readPause(ctx, c, seen.Destination)
+		if extended = found && p.Reason == seen.Reason && micros(p.Until) == micros(seen.Until); err != nil || !extended {
+			return err
+		}
+		_, err = c.exec(`UPDATE pauses SET until = ? WHERE destination = ?`, until, seen.Destination)
+		return err
+	})
+	return extended && err == nil, explain(err, "extend the pause of %s", seen.Destination)
+}
+
 // EndPause implements [ledger.Operator].
 func (l *Ledger) EndPause(ctx context.Context, seen ledger.Pause) (ended bool, err error) {
+	if seen.Scope != ledger.ScopeDestination {
+		return l.endPart(ctx, seen)
+	}
 	err = l.state.write(ctx, func(c *conn) error {
 		ended = false
 		p, found, err := readPause(ctx, c, seen.Destination)
@@ -109,5 +131,9 @@ func readPauses(ctx context.Context, c *conn) (out []ledger.Pause, err error) {
 		out = append(out, scanPause(r))
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	parts, err := readParts(ctx, c)
+	return append(out, parts...), err
 }

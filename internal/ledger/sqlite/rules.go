@@ -95,7 +95,7 @@ var rules = []rule{
 	{ledger.CheckCounters, `SELECT 'batch ' || batch, 'a counter is negative' FROM s.batch_counts WHERE min(waiting, delivered, dead) < 0`, adviceCounted},
 
 	{ledger.CheckPauses, `SELECT 'pause of ' || destination, 'its reason is ' || reason
-		FROM s.pauses WHERE reason NOT IN ('operator', 'throttled', 'misconfigured') OR destination = ''`,
+		FROM s.pauses WHERE reason NOT IN ('operator', 'throttled', 'misconfigured', 'down', 'restarting') OR destination = ''`,
 		"end it with sluice destinations resume"},
 
 	// A row of parents may be left of what has gone on.

@@ -87,7 +87,12 @@ func (s *settlement) book(o ledger.Outcome, h lease) error {
 	case ledger.OutcomeDelivered:
 		return s.deliver(o)
 	case ledger.OutcomeWait:
-		_, err := s.conn.exec(`UPDATE deliveries SET due = ? WHERE id = ? AND state = 0`, dueAt(o.RetryAt), o.DeliveryID)
+		held := int64(0)
+		if o.Held {
+			held = max(o.RetryAt.Sub(s.now).Microseconds(), 0)
+		}
+		_, err := s.conn.exec(`UPDATE deliveries SET due = ?, first_fail = first_fail + ? WHERE id = ? AND state = 0`,
+			dueAt(o.RetryAt), held, o.DeliveryID)
 		return err
 	case ledger.OutcomeDead:
 		return s.giveUp(o, h)

@@ -535,6 +535,118 @@ func (x *DryRunResponse) GetLines() []string {
 	return nil
 }
 
+type CheckObjectRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Object        string                 `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	Fields        []string               `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckObjectRequest) Reset() {
+	*x = CheckObjectRequest{}
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckObjectRequest) ProtoMessage() {}
+
+func (x *CheckObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckObjectRequest.ProtoReflect.Descriptor instead.
+func (*CheckObjectRequest) Descriptor() ([]byte, []int) {
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CheckObjectRequest) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *CheckObjectRequest) GetFields() []string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+type CheckObjectResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Missing       bool                   `protobuf:"varint,1,opt,name=missing,proto3" json:"missing,omitempty"`
+	Unknown       []string               `protobuf:"bytes,2,rep,name=unknown,proto3" json:"unknown,omitempty"` // of the fields asked about
+	Known         []string               `protobuf:"bytes,3,rep,name=known,proto3" json:"known,omitempty"`     // of objects if it is missing, else of fields
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckObjectResponse) Reset() {
+	*x = CheckObjectResponse{}
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckObjectResponse) ProtoMessage() {}
+
+func (x *CheckObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckObjectResponse.ProtoReflect.Descriptor instead.
+func (*CheckObjectResponse) Descriptor() ([]byte, []int) {
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CheckObjectResponse) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *CheckObjectResponse) GetUnknown() []string {
+	if x != nil {
+		return x.Unknown
+	}
+	return nil
+}
+
+func (x *CheckObjectResponse) GetKnown() []string {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
 type Batch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mode          string                 `protobuf:"bytes,1,opt,name=mode,proto3" json:"mode,omitempty"` // "records", "changes" or "events"
@@ -548,7 +660,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[10]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +672,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[10]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +685,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{10}
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Batch) GetMode() string {
@@ -629,7 +741,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[11]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +753,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[11]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +766,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{11}
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Record) GetKey() []string {
@@ -729,7 +841,7 @@ type Origin struct {
 
 func (x *Origin) Reset() {
 	*x = Origin{}
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[12]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +853,7 @@ func (x *Origin) String() string {
 func (*Origin) ProtoMessage() {}
 
 func (x *Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[12]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +866,7 @@ func (x *Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Origin.ProtoReflect.Descriptor instead.
 func (*Origin) Descriptor() ([]byte, []int) {
-	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{12}
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Origin) GetSource() string {
@@ -814,19 +926,22 @@ func (x *Origin) GetOperation() string {
 }
 
 type Result struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Kind          ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
-	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`       // stable word for the problem, without values of records
-	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // for the operator
-	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
-	ExternalId    string                 `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Kind       ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
+	Code       string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`       // stable word for the problem, without values of records
+	Message    string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // for the operator
+	Until      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	ExternalId string                 `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// scope is what a throttled result holds up: "" for the destination, "object"
+	// for the batch's object, "account" for the record's company.
+	Scope         string `protobuf:"bytes,6,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[13]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -838,7 +953,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[13]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +966,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{13}
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Result) GetKind() ResultKind {
@@ -889,19 +1004,27 @@ func (x *Result) GetExternalId() string {
 	return ""
 }
 
+func (x *Result) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
 // Failure travels in the details of a status. The text is the status message.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          ResultKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=sluice.destination.v1.ResultKind" json:"kind,omitempty"`
 	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	Scope         string                 `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"` // as in Result
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[14]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1036,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[14]
+	mi := &file_plugins_destination_destinationpb_destination_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1049,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{14}
+	return file_plugins_destination_destinationpb_destination_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Failure) GetKind() ResultKind {
@@ -948,6 +1071,13 @@ func (x *Failure) GetUntil() *timestamppb.Timestamp {
 		return x.Until
 	}
 	return nil
+}
+
+func (x *Failure) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
 }
 
 var File_plugins_destination_destinationpb_destination_proto protoreflect.FileDescriptor
@@ -975,7 +1105,14 @@ const file_plugins_destination_destinationpb_destination_proto_rawDesc = "" +
 	"\rDryRunRequest\x122\n" +
 	"\x05batch\x18\x01 \x01(\v2\x1c.sluice.destination.v1.BatchR\x05batch\"&\n" +
 	"\x0eDryRunResponse\x12\x14\n" +
-	"\x05lines\x18\x01 \x03(\tR\x05lines\"\x84\x02\n" +
+	"\x05lines\x18\x01 \x03(\tR\x05lines\"D\n" +
+	"\x12CheckObjectRequest\x12\x16\n" +
+	"\x06object\x18\x01 \x01(\tR\x06object\x12\x16\n" +
+	"\x06fields\x18\x02 \x03(\tR\x06fields\"_\n" +
+	"\x13CheckObjectResponse\x12\x18\n" +
+	"\amissing\x18\x01 \x01(\bR\amissing\x12\x18\n" +
+	"\aunknown\x18\x02 \x03(\tR\aunknown\x12\x14\n" +
+	"\x05known\x18\x03 \x03(\tR\x05known\"\x84\x02\n" +
 	"\x05Batch\x12\x12\n" +
 	"\x04mode\x18\x01 \x01(\tR\x04mode\x12\x16\n" +
 	"\x06object\x18\x02 \x01(\tR\x06object\x12\x1d\n" +
@@ -1008,18 +1145,20 @@ const file_plugins_destination_destinationpb_destination_proto_rawDesc = "" +
 	"\bevent_id\x18\x06 \x01(\tR\aeventId\x12\x1d\n" +
 	"\n" +
 	"event_kind\x18\a \x01(\tR\teventKind\x12\x1c\n" +
-	"\toperation\x18\b \x01(\tR\toperation\"\xc0\x01\n" +
+	"\toperation\x18\b \x01(\tR\toperation\"\xd6\x01\n" +
 	"\x06Result\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.sluice.destination.v1.ResultKindR\x04kind\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x120\n" +
 	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1f\n" +
 	"\vexternal_id\x18\x05 \x01(\tR\n" +
-	"externalId\"\x86\x01\n" +
+	"externalId\x12\x14\n" +
+	"\x05scope\x18\x06 \x01(\tR\x05scope\"\x9c\x01\n" +
 	"\aFailure\x125\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.sluice.destination.v1.ResultKindR\x04kind\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x120\n" +
-	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until*\xae\x01\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05scope\x18\x04 \x01(\tR\x05scope*\xae\x01\n" +
 	"\n" +
 	"ResultKind\x12\x15\n" +
 	"\x11RESULT_KIND_RETRY\x10\x00\x12\x19\n" +
@@ -1027,13 +1166,14 @@ const file_plugins_destination_destinationpb_destination_proto_rawDesc = "" +
 	"\x15RESULT_KIND_THROTTLED\x10\x02\x12\x1a\n" +
 	"\x16RESULT_KIND_DEPENDENCY\x10\x03\x12\x18\n" +
 	"\x14RESULT_KIND_REJECTED\x10\x04\x12\x1d\n" +
-	"\x19RESULT_KIND_MISCONFIGURED\x10\x052\xc9\x03\n" +
+	"\x19RESULT_KIND_MISCONFIGURED\x10\x052\xaf\x04\n" +
 	"\vDestination\x12[\n" +
 	"\bDescribe\x12&.sluice.destination.v1.DescribeRequest\x1a'.sluice.destination.v1.DescribeResponse\x12^\n" +
 	"\tConfigure\x12'.sluice.destination.v1.ConfigureRequest\x1a(.sluice.destination.v1.ConfigureResponse\x12R\n" +
 	"\x05Check\x12#.sluice.destination.v1.CheckRequest\x1a$.sluice.destination.v1.CheckResponse\x12R\n" +
 	"\x05Write\x12#.sluice.destination.v1.WriteRequest\x1a$.sluice.destination.v1.WriteResponse\x12U\n" +
-	"\x06DryRun\x12$.sluice.destination.v1.DryRunRequest\x1a%.sluice.destination.v1.DryRunResponseB>Z<github.com/sluicehq/sluice/plugins/destination/destinationpbb\x06proto3"
+	"\x06DryRun\x12$.sluice.destination.v1.DryRunRequest\x1a%.sluice.destination.v1.DryRunResponse\x12d\n" +
+	"\vCheckObject\x12).sluice.destination.v1.CheckObjectRequest\x1a*.sluice.destination.v1.CheckObjectResponseB>Z<github.com/sluicehq/sluice/plugins/destination/destinationpbb\x06proto3"
 
 var (
 	file_plugins_destination_destinationpb_destination_proto_rawDescOnce sync.Once
@@ -1048,7 +1188,7 @@ func file_plugins_destination_destinationpb_destination_proto_rawDescGZIP() []by
 }
 
 var file_plugins_destination_destinationpb_destination_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_plugins_destination_destinationpb_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_plugins_destination_destinationpb_destination_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_plugins_destination_destinationpb_destination_proto_goTypes = []any{
 	(ResultKind)(0),               // 0: sluice.destination.v1.ResultKind
 	(*DescribeRequest)(nil),       // 1: sluice.destination.v1.DescribeRequest
@@ -1061,38 +1201,42 @@ var file_plugins_destination_destinationpb_destination_proto_goTypes = []any{
 	(*WriteResponse)(nil),         // 8: sluice.destination.v1.WriteResponse
 	(*DryRunRequest)(nil),         // 9: sluice.destination.v1.DryRunRequest
 	(*DryRunResponse)(nil),        // 10: sluice.destination.v1.DryRunResponse
-	(*Batch)(nil),                 // 11: sluice.destination.v1.Batch
-	(*Record)(nil),                // 12: sluice.destination.v1.Record
-	(*Origin)(nil),                // 13: sluice.destination.v1.Origin
-	(*Result)(nil),                // 14: sluice.destination.v1.Result
-	(*Failure)(nil),               // 15: sluice.destination.v1.Failure
-	nil,                           // 16: sluice.destination.v1.Batch.TypesEntry
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*CheckObjectRequest)(nil),    // 11: sluice.destination.v1.CheckObjectRequest
+	(*CheckObjectResponse)(nil),   // 12: sluice.destination.v1.CheckObjectResponse
+	(*Batch)(nil),                 // 13: sluice.destination.v1.Batch
+	(*Record)(nil),                // 14: sluice.destination.v1.Record
+	(*Origin)(nil),                // 15: sluice.destination.v1.Origin
+	(*Result)(nil),                // 16: sluice.destination.v1.Result
+	(*Failure)(nil),               // 17: sluice.destination.v1.Failure
+	nil,                           // 18: sluice.destination.v1.Batch.TypesEntry
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_plugins_destination_destinationpb_destination_proto_depIdxs = []int32{
-	11, // 0: sluice.destination.v1.WriteRequest.batch:type_name -> sluice.destination.v1.Batch
-	14, // 1: sluice.destination.v1.WriteResponse.results:type_name -> sluice.destination.v1.Result
-	11, // 2: sluice.destination.v1.DryRunRequest.batch:type_name -> sluice.destination.v1.Batch
-	16, // 3: sluice.destination.v1.Batch.types:type_name -> sluice.destination.v1.Batch.TypesEntry
-	12, // 4: sluice.destination.v1.Batch.records:type_name -> sluice.destination.v1.Record
-	17, // 5: sluice.destination.v1.Record.occurred_at:type_name -> google.protobuf.Timestamp
-	13, // 6: sluice.destination.v1.Record.origin:type_name -> sluice.destination.v1.Origin
+	13, // 0: sluice.destination.v1.WriteRequest.batch:type_name -> sluice.destination.v1.Batch
+	16, // 1: sluice.destination.v1.WriteResponse.results:type_name -> sluice.destination.v1.Result
+	13, // 2: sluice.destination.v1.DryRunRequest.batch:type_name -> sluice.destination.v1.Batch
+	18, // 3: sluice.destination.v1.Batch.types:type_name -> sluice.destination.v1.Batch.TypesEntry
+	14, // 4: sluice.destination.v1.Batch.records:type_name -> sluice.destination.v1.Record
+	19, // 5: sluice.destination.v1.Record.occurred_at:type_name -> google.protobuf.Timestamp
+	15, // 6: sluice.destination.v1.Record.origin:type_name -> sluice.destination.v1.Origin
 	0,  // 7: sluice.destination.v1.Result.kind:type_name -> sluice.destination.v1.ResultKind
-	17, // 8: sluice.destination.v1.Result.until:type_name -> google.protobuf.Timestamp
+	19, // 8: sluice.destination.v1.Result.until:type_name -> google.protobuf.Timestamp
 	0,  // 9: sluice.destination.v1.Failure.kind:type_name -> sluice.destination.v1.ResultKind
-	17, // 10: sluice.destination.v1.Failure.until:type_name -> google.protobuf.Timestamp
+	19, // 10: sluice.destination.v1.Failure.until:type_name -> google.protobuf.Timestamp
 	1,  // 11: sluice.destination.v1.Destination.Describe:input_type -> sluice.destination.v1.DescribeRequest
 	3,  // 12: sluice.destination.v1.Destination.Configure:input_type -> sluice.destination.v1.ConfigureRequest
 	5,  // 13: sluice.destination.v1.Destination.Check:input_type -> sluice.destination.v1.CheckRequest
 	7,  // 14: sluice.destination.v1.Destination.Write:input_type -> sluice.destination.v1.WriteRequest
 	9,  // 15: sluice.destination.v1.Destination.DryRun:input_type -> sluice.destination.v1.DryRunRequest
-	2,  // 16: sluice.destination.v1.Destination.Describe:output_type -> sluice.destination.v1.DescribeResponse
-	4,  // 17: sluice.destination.v1.Destination.Configure:output_type -> sluice.destination.v1.ConfigureResponse
-	6,  // 18: sluice.destination.v1.Destination.Check:output_type -> sluice.destination.v1.CheckResponse
-	8,  // 19: sluice.destination.v1.Destination.Write:output_type -> sluice.destination.v1.WriteResponse
-	10, // 20: sluice.destination.v1.Destination.DryRun:output_type -> sluice.destination.v1.DryRunResponse
-	16, // [16:21] is the sub-list for method output_type
-	11, // [11:16] is the sub-list for method input_type
+	11, // 16: sluice.destination.v1.Destination.CheckObject:input_type -> sluice.destination.v1.CheckObjectRequest
+	2,  // 17: sluice.destination.v1.Destination.Describe:output_type -> sluice.destination.v1.DescribeResponse
+	4,  // 18: sluice.destination.v1.Destination.Configure:output_type -> sluice.destination.v1.ConfigureResponse
+	6,  // 19: sluice.destination.v1.Destination.Check:output_type -> sluice.destination.v1.CheckResponse
+	8,  // 20: sluice.destination.v1.Destination.Write:output_type -> sluice.destination.v1.WriteResponse
+	10, // 21: sluice.destination.v1.Destination.DryRun:output_type -> sluice.destination.v1.DryRunResponse
+	12, // 22: sluice.destination.v1.Destination.CheckObject:output_type -> sluice.destination.v1.CheckObjectResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
 	11, // [11:11] is the sub-list for extension type_name
 	11, // [11:11] is the sub-list for extension extendee
 	0,  // [0:11] is the sub-list for field type_name
@@ -1109,7 +1253,7 @@ func file_plugins_destination_destinationpb_destination_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugins_destination_destinationpb_destination_proto_rawDesc), len(file_plugins_destination_destinationpb_destination_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,11 +24,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Destination_Describe_FullMethodName  = "/sluice.destination.v1.Destination/Describe"
-	Destination_Configure_FullMethodName = "/sluice.destination.v1.Destination/Configure"
-	Destination_Check_FullMethodName     = "/sluice.destination.v1.Destination/Check"
-	Destination_Write_FullMethodName     = "/sluice.destination.v1.Destination/Write"
-	Destination_DryRun_FullMethodName    = "/sluice.destination.v1.Destination/DryRun"
+	Destination_Describe_FullMethodName    = "/sluice.destination.v1.Destination/Describe"
+	Destination_Configure_FullMethodName   = "/sluice.destination.v1.Destination/Configure"
+	Destination_Check_FullMethodName       = "/sluice.destination.v1.Destination/Check"
+	Destination_Write_FullMethodName       = "/sluice.destination.v1.Destination/Write"
+	Destination_DryRun_FullMethodName      = "/sluice.destination.v1.Destination/DryRun"
+	Destination_CheckObject_FullMethodName = "/sluice.destination.v1.Destination/CheckObject"
 )
 
 // DestinationClient is the client API for Destination service.
@@ -49,6 +50,9 @@ type DestinationClient interface {
 	Write(ctx context.Context, in *WriteRequest, opts ...grpc.CallOption) (*WriteResponse, error)
 	// DryRun says what Write would do. Capability "dry_run".
 	DryRun(ctx context.Context, in *DryRunRequest, opts ...grpc.CallOption) (*DryRunResponse, error)
+	// CheckObject says what a mapping gets wrong about an object. Capability
+	// "objects".
+	CheckObject(ctx context.Context, in *CheckObjectRequest, opts ...grpc.CallOption) (*CheckObjectResponse, error)
 }
 
 type destinationClient struct {
@@ -109,6 +113,16 @@ func (c *destinationClient) DryRun(ctx context.Context, in *DryRunRequest, opts 
 	return out, nil
 }
 
+func (c *destinationClient) CheckObject(ctx context.Context, in *CheckObjectRequest, opts ...grpc.CallOption) (*CheckObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckObjectResponse)
+	err := c.cc.Invoke(ctx, Destination_CheckObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DestinationServer is the server API for Destination service.
 // All implementations must embed UnimplementedDestinationServer
 // for forward compatibility.
@@ -127,6 +141,9 @@ type DestinationServer interface {
 	Write(context.Context, *WriteRequest) (*WriteResponse, error)
 	// DryRun says what Write would do. Capability "dry_run".
 	DryRun(context.Context, *DryRunRequest) (*DryRunResponse, error)
+	// CheckObject says what a mapping gets wrong about an object. Capability
+	// "objects".
+	CheckObject(context.Context, *CheckObjectRequest) (*CheckObjectResponse, error)
 	mustEmbedUnimplementedDestinationServer()
 }
 
@@ -151,6 +168,9 @@ func (UnimplementedDestinationServer) Write(context.Context, *WriteRequest) (*Wr
 }
 func (UnimplementedDestinationServer) DryRun(context.Context, *DryRunRequest) (*DryRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DryRun not implemented")
+}
+func (UnimplementedDestinationServer) CheckObject(context.Context, *CheckObjectRequest) (*CheckObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckObject not implemented")
 }
 func (UnimplementedDestinationServer) mustEmbedUnimplementedDestinationServer() {}
 func (UnimplementedDestinationServer) testEmbeddedByValue()                     {}
@@ -263,6 +283,24 @@ func _Destination_DryRun_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Destination_CheckObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DestinationServer).CheckObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Destination_CheckObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DestinationServer).CheckObject(ctx, req.(*CheckObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Destination_ServiceDesc is the grpc.ServiceDesc for Destination service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -289,6 +327,10 @@ var Destination_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DryRun",
 			Handler:    _Destination_DryRun_Handler,
+		},
+		{
+			MethodName: "CheckObject",
+			Handler:    _Destination_CheckObject_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

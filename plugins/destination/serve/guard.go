@@ -118,3 +118,15 @@ func (g *guard) DryRun(ctx context.Context, batch destination.Batch) (lines []st
 	})
 	return lines, err
 }
+
+func (g *guard) CheckObject(ctx context.Context, object string, fields []string) (got destination.ObjectCheck, err error) {
+	checker, ok := g.destination.(destination.ObjectChecker)
+	if !ok {
+		return got, wire.ErrUnsupported
+	}
+	err = g.call(ctx, "check object", func(ctx context.Context) error {
+		got, err = checker.CheckObject(ctx, object, fields)
+		return err
+	})
+	return got, err
+}

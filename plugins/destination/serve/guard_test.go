@@ -101,6 +101,9 @@ func TestMissingAbilities(t *testing.T) {
 	if _, err := g.DryRun(t.Context(), destination.Batch{}); !errors.Is(err, wire.ErrUnsupported) {
 		t.Error(err)
 	}
+	if _, err := g.CheckObject(t.Context(), "bills", nil); !errors.Is(err, wire.ErrUnsupported) {
+		t.Error(err)
+	}
 }
 
 func TestStopCancelsWaitsAndCloses(t *testing.T) {

@@ -53,6 +53,8 @@ func run(d destination.Destination, stdin io.Reader, stderr io.Writer) int {
 		return 2
 	}
 	setLogger(stderr)
+	// Sluice starts the open file, whose name the system shows otherwise.
+	_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 
 	// A service manager sends these to the whole group, but calls in progress
 	// shall end first: the host decides when the plugin stops.

@@ -3,7 +3,6 @@
 package hosttest
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/host"
+	"github.com/sluicehq/sluice/plugins/host/trial"
 )
 
 // Build builds the main package pkg (a path as `go build` takes it, "." for the
@@ -43,19 +43,8 @@ func build(t *testing.T, cmd *exec.Cmd, pkg, name string) string {
 	return path
 }
 
-// Plugin is a destination in a child process. Close stops the process.
-type Plugin struct {
-	*host.Client
-}
-
-// Close implements io.Closer.
-func (p *Plugin) Close() error {
-	p.Client.Close(context.Background())
-	return nil
-}
-
 // Open starts the plugin at path and stops it with t. Its log goes to t's.
-func Open(t *testing.T, path string) *Plugin {
+func Open(t *testing.T, path string) *trial.Process {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{
 		// The time says nothing in a test.
@@ -66,11 +55,10 @@ func Open(t *testing.T, path string) *Plugin {
 			return a
 		},
 	}))
-	c, err := host.Open(t.Context(), path, host.OpenOptions{Logger: log})
+	p, err := trial.Start(t.Context(), path, host.OpenOptions{Logger: log})
 	if err != nil {
 		t.Fatalf("%s: %v", strings.TrimPrefix(filepath.Base(path), host.Prefix), err)
 	}
-	p := &Plugin{Client: c}
-	t.Cleanup(func() { p.Client.Close(context.Background()) })
+	t.Cleanup(func() { _ = p.Close() })
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/internal/rawjson"
 )
 
 // row is what becomes of the records of one key: the newest one decides, and a
@@ -99,7 +100,7 @@ func flaw(b *destination.Batch, r *destination.Record) (code, message string) {
 		}
 	}
 	for name, raw := range r.Fields {
-		if len(raw) > 0 && !json.Valid(raw) {
+		if len(raw) > 0 && !rawjson.Valid(raw) {
 			return "INVALID_JSON", "the value of field " + strconv.Quote(name) + " is not JSON"
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Client is the host's end: a destination in another process. Check and DryRun
-// answer [ErrUnsupported] where the plugin cannot.
+// Client is the host's end: a destination in another process. Check, DryRun
+// and CheckObject answer [ErrUnsupported] where the plugin cannot.
 type Client struct {
 	rpc pb.DestinationClient
 }
@@ -69,4 +69,13 @@ func (c *Client) DryRun(ctx context.Context, batch destination.Batch) ([]string,
 		return nil, fromError(ctx, err)
 	}
 	return r.GetLines(), nil
+}
+
+// CheckObject implements [destination.ObjectChecker].
+func (c *Client) CheckObject(ctx context.Context, object string, fields []string) (destination.ObjectCheck, error) {
+	r, err := c.rpc.CheckObject(ctx, &pb.CheckObjectRequest{Object: object, Fields: fields})
+	if err != nil {
+		return destination.ObjectCheck{}, fromError(ctx, err)
+	}
+	return destination.ObjectCheck{Missing: r.GetMissing(), Unknown: r.GetUnknown(), Known: r.GetKnown()}, nil
 }

@@ -38,6 +38,7 @@ func toError(ctx context.Context, err error) error {
 			Kind:  pb.ResultKind(f.Kind),
 			Code:  valid(f.Code),
 			Until: toTime(f.Until),
+			Scope: valid(string(f.Scope)),
 		})
 		if err == nil {
 			s = detailed
@@ -65,6 +66,7 @@ func fromError(ctx context.Context, err error) error {
 				Kind:  fromKind(f.GetKind()),
 				Code:  f.GetCode(),
 				Until: fromTime(f.GetUntil()),
+				Scope: fromScope(f.GetScope()),
 				Err:   text,
 			}
 		}

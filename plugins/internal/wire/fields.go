@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sluicehq/sluice/plugins/internal/rawjson"
 )
 
 // errFields is what decodeFields says of anything that is not one JSON object.
@@ -32,7 +34,7 @@ func encodeFields(fields map[string]json.RawMessage) ([]byte, error) {
 		switch {
 		case value == nil:
 			b = append(b, "null"...)
-		case json.Valid(value):
+		case rawjson.Valid(value):
 			b = append(b, value...)
 		default:
 			return nil, fmt.Errorf("field %q: the value is not JSON", name)

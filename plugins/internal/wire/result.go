@@ -46,6 +46,7 @@ func toResults(results []destination.Result) []*pb.Result {
 			Message:    valid(r.Message),
 			Until:      toTime(r.Until),
 			ExternalId: valid(r.ExternalID),
+			Scope:      valid(string(r.Scope)),
 		}
 	}
 	return out
@@ -60,9 +61,20 @@ func fromResults(results []*pb.Result) []destination.Result {
 			Message:    r.GetMessage(),
 			Until:      fromTime(r.GetUntil()),
 			ExternalID: r.GetExternalId(),
+			Scope:      fromScope(r.GetScope()),
 		}
 	}
 	return out
+}
+
+// fromScope takes a scope that it does not know for the widest.
+func fromScope(s string) destination.Scope {
+	switch scope := destination.Scope(s); scope {
+	case destination.ScopeObject, destination.ScopeAccount:
+		return scope
+	default:
+		return destination.ScopeDestination
+	}
 }
 
 // fromKind takes a number from the other end, which may be newer than this one.

@@ -69,3 +69,18 @@ func (s *server) DryRun(ctx context.Context, r *pb.DryRunRequest) (*pb.DryRunRes
 	}
 	return &pb.DryRunResponse{Lines: lines}, nil
 }
+
+func (s *server) CheckObject(ctx context.Context, r *pb.CheckObjectRequest) (*pb.CheckObjectResponse, error) {
+	checker, ok := s.destination.(destination.ObjectChecker)
+	if !ok {
+		return nil, toError(ctx, ErrUnsupported)
+	}
+	got, err := checker.CheckObject(ctx, r.GetObject(), r.GetFields())
+	if err != nil {
+		return nil, toError(ctx, err)
+	}
+	for i := range got.Known {
+		got.Known[i] = valid(got.Known[i])
+	}
+	return &pb.CheckObjectResponse{Missing: got.Missing, Unknown: got.Unknown, Known: got.Known}, nil
+}

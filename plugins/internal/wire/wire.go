@@ -35,8 +35,8 @@ const (
 	EnvLogLevel = "SLUICE_PLUGIN_LOG_LEVEL"
 )
 
-// ErrUnsupported is the error of Check and DryRun where the destination has no
-// such ability.
+// ErrUnsupported is the error of Check, DryRun and CheckObject where the
+// destination has no such ability.
 var ErrUnsupported = errors.New("the plugin does not support this")
 
 // Handshake keeps a plugin from being started by hand, and other programs from

@@ -61,6 +61,10 @@ func (a able) DryRun(_ context.Context, b destination.Batch) ([]string, error) {
 	return a.lines, a.err
 }
 
+func (a able) CheckObject(_ context.Context, object string, fields []string) (destination.ObjectCheck, error) {
+	return destination.ObjectCheck{Missing: object == "none", Unknown: fields[min(1, len(fields)):], Known: []string{"a", "bad \xff"}}, a.err
+}
+
 // dial serves d over a connection in memory.
 func dial(t testing.TB, d destination.Destination) *wire.Client {
 	t.Helper()
@@ -227,6 +231,9 @@ func TestAbilities(t *testing.T) {
 	if _, err := c.DryRun(t.Context(), destination.Batch{}); !errors.Is(err, wire.ErrUnsupported) {
 		t.Errorf("dry run: %v", err)
 	}
+	if _, err := c.CheckObject(t.Context(), "bills", nil); !errors.Is(err, wire.ErrUnsupported) {
+		t.Errorf("check object: %v", err)
+	}
 	f := &fake{lines: []string{"INSERT", "bad \xff"}}
 	c = dial(t, able{f})
 	if err := c.Check(t.Context()); err != nil {
@@ -235,6 +242,13 @@ func TestAbilities(t *testing.T) {
 	lines, err := c.DryRun(t.Context(), destination.Batch{Object: "bills"})
 	if err != nil || !slices.Equal(lines, []string{"INSERT", "bad \uFFFD"}) || f.batch.Object != "bills" {
 		t.Errorf("dry run: %q, %v", lines, err)
+	}
+	for object, missing := range map[string]bool{"none": true, "bills": false} {
+		got, err := c.CheckObject(t.Context(), object, []string{"x", "y"})
+		want := destination.ObjectCheck{Missing: missing, Unknown: []string{"y"}, Known: []string{"a", "bad \uFFFD"}}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("check object %s: %+v, %v", object, got, err)
+		}
 	}
 }
 
@@ -258,9 +272,10 @@ func TestErrors(t *testing.T) {
 			_, writeErr := c.Write(t.Context(), destination.Batch{})
 			_, dryErr := c.DryRun(t.Context(), destination.Batch{})
 			_, describeErr := c.Describe(t.Context())
+			_, objectErr := c.CheckObject(t.Context(), "bills", nil)
 			for call, err := range map[string]error{
 				"write": writeErr, "dry run": dryErr, "describe": describeErr,
-				"configure": c.Configure(t.Context(), nil), "check": c.Check(t.Context()),
+				"configure": c.Configure(t.Context(), nil), "check": c.Check(t.Context()), "check object": objectErr,
 			} {
 				if err == nil {
 					t.Fatalf("%s: no error", call)

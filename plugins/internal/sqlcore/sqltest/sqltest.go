@@ -33,7 +33,7 @@ type Place struct {
 	FixedScale bool
 	// Hold returns what keeps a column of a table from being widened, and what
 	// lets go of it. Nil is a view.
-	Hold func(table, column string) (hold, release string)
+	Hold func(table, column string) (hold, release []string)
 	// Forbid returns what makes the database refuse rows with the memo "bad". Nil
 	// is a unique index over one value.
 	Forbid func(table string) string
