@@ -72,6 +72,19 @@ export interface DryRunResponse {
   lines: string[];
 }
 
+export interface CheckObjectRequest {
+  object: string;
+  fields: string[];
+}
+
+export interface CheckObjectResponse {
+  missing: boolean;
+  /** of the fields asked about */
+  unknown: string[];
+  /** of objects if it is missing, else of fields */
+  known: string[];
+}
+
 export interface Batch {
   /** "records", "changes" or "events" */
   mode: string;
@@ -123,13 +136,22 @@ export interface Result {
   message: string;
   until: Date | undefined;
   externalId: string;
+  /**
+   * scope is what a throttled result holds up: "" for the destination, "object"
+   * for the batch's object, "account" for the record's company.
+   */
+  scope: string;
 }
 
 /** Failure travels in the details of a status. The text is the status message. */
 export interface Failure {
   kind: ResultKind;
   code: string;
-  until: Date | undefined;
+  until:
+    | Date
+    | undefined;
+  /** as in Result */
+  scope: string;
 }
 
 function createBaseDescribeRequest(): DescribeRequest {
@@ -616,6 +638,131 @@ export const DryRunResponse: MessageFns<DryRunResponse> = {
   },
 };
 
+function createBaseCheckObjectRequest(): CheckObjectRequest {
+  return { object: "", fields: [] };
+}
+
+export const CheckObjectRequest: MessageFns<CheckObjectRequest> = {
+  encode(message: CheckObjectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.object !== "") {
+      writer.uint32(10).string(message.object);
+    }
+    for (const v of message.fields) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckObjectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckObjectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.object = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fields.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCheckObjectResponse(): CheckObjectResponse {
+  return { missing: false, unknown: [], known: [] };
+}
+
+export const CheckObjectResponse: MessageFns<CheckObjectResponse> = {
+  encode(message: CheckObjectResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.missing !== false) {
+      writer.uint32(8).bool(message.missing);
+    }
+    for (const v of message.unknown) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.known) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckObjectResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckObjectResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.missing = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.unknown.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.known.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseBatch(): Batch {
   return { mode: "", object: "", keyFields: [], types: {}, records: [] };
 }
@@ -1034,7 +1181,7 @@ export const Origin: MessageFns<Origin> = {
 };
 
 function createBaseResult(): Result {
-  return { kind: 0, code: "", message: "", until: undefined, externalId: "" };
+  return { kind: 0, code: "", message: "", until: undefined, externalId: "", scope: "" };
 }
 
 export const Result: MessageFns<Result> = {
@@ -1053,6 +1200,9 @@ export const Result: MessageFns<Result> = {
     }
     if (message.externalId !== "") {
       writer.uint32(42).string(message.externalId);
+    }
+    if (message.scope !== "") {
+      writer.uint32(50).string(message.scope);
     }
     return writer;
   },
@@ -1110,6 +1260,14 @@ export const Result: MessageFns<Result> = {
             message.externalId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1124,7 +1282,7 @@ export const Result: MessageFns<Result> = {
 };
 
 function createBaseFailure(): Failure {
-  return { kind: 0, code: "", until: undefined };
+  return { kind: 0, code: "", until: undefined, scope: "" };
 }
 
 export const Failure: MessageFns<Failure> = {
@@ -1137,6 +1295,9 @@ export const Failure: MessageFns<Failure> = {
     }
     if (message.until !== undefined) {
       Timestamp.encode(toTimestamp(message.until), writer.uint32(26).fork()).join();
+    }
+    if (message.scope !== "") {
+      writer.uint32(34).string(message.scope);
     }
     return writer;
   },
@@ -1176,6 +1337,14 @@ export const Failure: MessageFns<Failure> = {
             }
 
             message.until = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.scope = reader.string();
             continue;
           }
         }
@@ -1250,6 +1419,19 @@ export const DestinationService = {
     responseSerialize: (value: DryRunResponse): Buffer => Buffer.from(DryRunResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): DryRunResponse => DryRunResponse.decode(value),
   },
+  /**
+   * CheckObject says what a mapping gets wrong about an object. Capability
+   * "objects".
+   */
+  checkObject: {
+    path: "/sluice.destination.v1.Destination/CheckObject" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckObjectRequest): Buffer => Buffer.from(CheckObjectRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckObjectRequest => CheckObjectRequest.decode(value),
+    responseSerialize: (value: CheckObjectResponse): Buffer => Buffer.from(CheckObjectResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckObjectResponse => CheckObjectResponse.decode(value),
+  },
 } as const;
 
 export interface DestinationServer extends UntypedServiceImplementation {
@@ -1266,6 +1448,11 @@ export interface DestinationServer extends UntypedServiceImplementation {
   write: handleUnaryCall<WriteRequest, WriteResponse>;
   /** DryRun says what Write would do. Capability "dry_run". */
   dryRun: handleUnaryCall<DryRunRequest, DryRunResponse>;
+  /**
+   * CheckObject says what a mapping gets wrong about an object. Capability
+   * "objects".
+   */
+  checkObject: handleUnaryCall<CheckObjectRequest, CheckObjectResponse>;
 }
 
 function toTimestamp(date: Date): Timestamp {
