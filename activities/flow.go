@@ -2,6 +2,9 @@ package activities
 
 import (
 	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice/internal/ledger"
 )
 
 // flows holds what attempts for the same destination share in this process.
@@ -27,6 +30,7 @@ func (f flows) get(destination string) *flow {
 type flow struct {
 	mu      sync.Mutex
 	changed chan struct{}
+	gathers time.Time // nothing is claimed before, so that the next write is fuller
 }
 
 // settled returns a channel that is closed when a claim is settled next.
@@ -41,4 +45,27 @@ func (f *flow) signal() {
 	defer f.mu.Unlock()
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// gathering returns until when deliveries gather; zero if they may be claimed.
+func (f *flow) gathering() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Now().Before(f.gathers) {
+		return f.gathers
+	}
+	return time.Time{}
+}
+
+// gather lets deliveries gather after a claim that found fewer than a write
+// takes. What is left of the claim's own batch shows that its bytes ended it.
+// Suspects are claimed in small groups on purpose.
+func (f *flow) gather(d Destination, claim ledger.Claim) {
+	ready := claim.OwnLeft > claim.OwnLeased && claim.NextDue.IsZero()
+	if d.BatchWait <= 0 || len(claim.Items) >= d.MaxBatchRecords || ready || claim.Items[0].Suspect > 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gathers = time.Now().Add(d.BatchWait)
 }

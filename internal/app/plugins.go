@@ -205,7 +205,7 @@ func (a *App) settingsOf(ctx context.Context, file *config.File, r rules) *activ
 			MaxBatchRecords: records,
 			MaxBatchBytes:   cmp.Or(limits.MaxBatchBytes, defaultBatchBytes),
 			Timeout:         d.Timeout,
-			WritesPerSecond: float64(d.RateLimit),
+			WritesPerSecond: float64(d.RateLimit), BatchWait: d.BatchWait,
 			InitialInterval: d.Retry.InitialInterval, Coefficient: d.Retry.Coefficient,
 			MaxInterval: d.Retry.MaxInterval, MaxElapsed: d.Retry.MaxElapsed,
 		}

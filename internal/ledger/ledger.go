@@ -186,6 +186,7 @@ type ClaimRequest struct {
 	Limit       int
 	MaxBytes    int           // stop adding deliveries when their contents exceed it; 0 = no bound
 	Lease       time.Duration // how long the claim may take before others may claim again
+	Look        bool          // take nothing: only say what is left of the batch
 }
 
 // ClaimToken identifies a claim to Settle.

@@ -42,11 +42,7 @@ func (w *writing) associateSome(ctx context.Context, a association, keys []strin
 	for _, key := range keys {
 		all = append(all, byKey[key]...)
 	}
-	parents, err := w.read(ctx, a.To, a.ToProperty, keys)
-	if isBad(err) {
-		// The property comes with the first of the other records.
-		parents, err = nil, nil
-	}
+	parents, err := w.parents(ctx, a, keys)
 	if err != nil {
 		w.unlinked(all, w.client.result(err))
 		w.stopped = err
@@ -66,7 +62,7 @@ func (w *writing) associateSome(ctx context.Context, a association, keys []strin
 				})
 				continue
 			}
-			links = append(links, link{From: end{it.recordID}, To: end{parent.id}})
+			links = append(links, link{From: end{it.recordID}, To: end{parent}})
 			linked = append(linked, it)
 		}
 	}
@@ -84,10 +80,39 @@ func (w *writing) associateSome(ctx context.Context, a association, keys []strin
 		}
 		r := w.client.result(err)
 		if e := asAPIError(err); e != nil && e.status == http.StatusNotFound {
-			r.Kind = destination.Dependency // deleted since it was read
+			r.Kind = destination.Dependency // deleted since its id was read or remembered
+			for _, it := range linked[i:last] {
+				w.known.forget(name{a.To, a.ToProperty, it.properties[a.Property]})
+			}
 		}
 		w.unlinked(linked[i:last], r)
 	}
+}
+
+// parents returns the ids of the records that an association leads to, of those
+// that are there.
+func (w *writing) parents(ctx context.Context, a association, keys []string) (map[string]string, error) {
+	out := make(map[string]string, len(keys))
+	var unknown []string
+	for _, key := range keys {
+		if id, ok := w.known.get(name{a.To, a.ToProperty, key}); ok {
+			out[key] = id
+		} else {
+			unknown = append(unknown, key)
+		}
+	}
+	if len(unknown) == 0 {
+		return out, nil
+	}
+	found, err := w.read(ctx, a.To, a.ToProperty, unknown)
+	if isBad(err) {
+		return out, nil // the property comes with the first of the other records
+	}
+	for key, state := range found {
+		out[key] = state.id
+		w.known.put(name{a.To, a.ToProperty, key}, state.id)
+	}
+	return out, err
 }
 
 // unlinked gives records that are written the result of their association, and

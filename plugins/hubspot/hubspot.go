@@ -21,6 +21,7 @@ const (
 type hubspot struct {
 	client  *client
 	schemas *schemas
+	known   known
 }
 
 var (

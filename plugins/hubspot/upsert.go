@@ -190,6 +190,7 @@ func (w *writing) settleAll(items []*item, answer batchAnswer, keepConflicts boo
 		if it := open[r.TraceID]; it != nil {
 			delete(open, r.TraceID)
 			it.recordID, it.associate = r.ID, true
+			w.remember(it, r.ID)
 			w.deliver(it)
 		}
 	}
@@ -282,6 +283,7 @@ func (w *writing) archive(ctx context.Context, items []*item) {
 		var in batchInput[input]
 		for _, it := range part {
 			in.Inputs = append(in.Inputs, input{ID: it.recordID})
+			w.forget(it)
 		}
 		err := w.client.call(ctx, http.MethodPost, w.client.objectPath(w.batch.Object, "batch/archive"), in, nil)
 		if err != nil {

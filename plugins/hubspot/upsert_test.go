@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -234,5 +236,43 @@ func TestAssociationFails(t *testing.T) {
 	}
 	if n := len(account.Associations()); n != 4 {
 		t.Errorf("%d associations, want 4", n)
+	}
+}
+
+// What was written needs no look-up; what somebody deleted since does.
+func TestParentsAreRemembered(t *testing.T) {
+	d, account := open(t, fake.Options{}, dealAssociation)
+	want(t, write(t, d, companies(2)), delivered)
+	reads := func() (n int) {
+		for _, c := range account.Calls() {
+			if strings.HasSuffix(c.Path, "/companies/batch/read") {
+				n++
+			}
+		}
+		return n
+	}
+	want(t, write(t, d, batch("deals", deal("d1", "c000"), deal("d2", "c001"))), delivered)
+	if n := reads(); n != 0 || len(account.Associations()) != 2 {
+		t.Errorf("%d reads, associations %v", n, account.Associations())
+	}
+	archive := func(key string) {
+		body := fmt.Sprintf(`{"inputs":[{"id":%q}]}`, byKey(t, account, "companies")[key]["hs_object_id"])
+		r := httptest.NewRequest(http.MethodPost, "/crm/objects/2026-09/companies/batch/archive", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+token)
+		account.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	archive("c000") // by somebody else
+	for range 2 {
+		want(t, write(t, d, batch("deals", deal("d3", "c000"))), dependency)
+	}
+	if n := reads(); n != 1 {
+		t.Errorf("%d reads after the company is gone, want one", n)
+	}
+	// By Sluice, and made anew: the old id must not come back.
+	want(t, write(t, d, batch("companies", removal("c001", 2))), delivered)
+	want(t, write(t, d, batch("companies", company("c001", 3, `{"name":"N","rootfi_key":"c001"}`))), delivered)
+	want(t, write(t, d, batch("deals", deal("d4", "c001"))), delivered)
+	if n := len(account.Associations()); n != 3 {
+		t.Errorf("%d associations, want 3", n)
 	}
 }

@@ -79,10 +79,10 @@ test('a mistake is a panic and quotes nothing', async () => {
 
 test('what an author says is passed on', async () => {
   const until = new Date('2030-01-01T00:00:00.500Z');
-  let calls = await configured({ write: async () => { throw new Failure('throttled', '429', 'später', until, 'object'); } });
+  let calls = await configured({ write: async () => { throw new Failure('throttled', '429', 'später', until, 'account'); } });
   let { error } = await call(calls.service.write, { batch });
   assert.equal(error?.details, 'später');
-  assert.deepEqual(failureOf(error), { kind: pb.ResultKind.RESULT_KIND_THROTTLED, code: '429', until, scope: 'object' });
+  assert.deepEqual(failureOf(error), { kind: pb.ResultKind.RESULT_KIND_THROTTLED, code: '429', until, scope: 'account' });
   for (const said of [new Error('no such host'), new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') })]) {
     calls = await configured({ write: async () => { throw said; } });
     ({ error } = await call(calls.service.write, { batch }));

@@ -317,8 +317,12 @@ func (s *Server) associate(from, to string, body []byte) answer {
 	if !strict(body, &in) || len(in.Inputs) == 0 || len(in.Inputs) > maxInputs {
 		return fail(http.StatusBadRequest, "VALIDATION_ERROR", "a batch has 1 to 100 inputs")
 	}
+	there := func(object, id string) bool {
+		r := s.objects[object].records[id]
+		return r != nil && !r.archived
+	}
 	for _, one := range in.Inputs {
-		if s.objects[from].records[one.From.ID] == nil || s.objects[to].records[one.To.ID] == nil {
+		if !there(from, one.From.ID) || !there(to, one.To.ID) {
 			return fail(http.StatusNotFound, "OBJECT_NOT_FOUND", "one or more of the records do not exist")
 		}
 	}

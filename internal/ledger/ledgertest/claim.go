@@ -83,6 +83,26 @@ var claimTests = map[string]func(*kit){
 			k.deliver(c)
 		}
 	},
+	"a look takes nothing": func(k *kit) {
+		b := k.book(3, "d")
+		look := func() ledger.Claim {
+			c, err := k.Claim(k.Context(), ledger.ClaimRequest{Destination: "d", Batch: b.ID, Limit: 10, Lease: lease, Look: true})
+			k.must(err)
+			return c
+		}
+		if c := look(); len(c.Items) != 0 || c.OwnLeft != 3 || c.OwnLeased != 0 || !c.NextDue.IsZero() {
+			k.Errorf("before a claim: %+v", c)
+		}
+		first := k.claimN("d", b.ID, 2, 2)
+		if c := look(); len(c.Items) != 0 || c.OwnLeft != 3 || c.OwnLeased != 2 {
+			k.Errorf("beside a claim: %+v", c)
+		}
+		k.deliver(first)
+		k.deliver(k.claimN("d", b.ID, 2, 1))
+		if c := look(); c.OwnLeft != 0 || c.OwnLeased != 0 {
+			k.Errorf("when all is done: %+v", c)
+		}
+	},
 	"a lease keeps others out until it ends": func(k *kit) {
 		b := k.book(2, "d")
 		first := k.claimN("d", b.ID, 1, 1)

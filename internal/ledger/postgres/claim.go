@@ -31,7 +31,7 @@ func (l *Ledger) claim(ctx context.Context, in ledger.ClaimRequest) (ledger.Clai
 	if err := c.look(ctx); err != nil {
 		return out, err
 	}
-	if c.first != nil {
+	if c.first != nil && !in.Look {
 		// Once leases may be committed, the claim is finished or given back.
 		ctx := context.WithoutCancel(ctx)
 		err := c.take(ctx)

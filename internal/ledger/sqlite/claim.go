@@ -23,6 +23,9 @@ func (l *Ledger) claim(ctx context.Context, in ledger.ClaimRequest) (ledger.Clai
 		return out, err
 	}
 	t := l.leases.table(in.Destination)
+	if in.Look {
+		return out, l.rest(ctx, t, in, destination, nil, &out)
+	}
 	ids, c, err := l.choose(ctx, t, in, destination, &out)
 	if err != nil {
 		return ledger.Claim{}, err

@@ -262,7 +262,7 @@ func (l *Ledger) rest(ctx context.Context, t *leaseTable, in ledger.ClaimRequest
 	for id, h := range t.held {
 		switch {
 		case h.batch != in.Batch:
-		case h.claim == own:
+		case own != nil && h.claim == own:
 			mine++
 		case t.taken(id, now):
 			out.OwnLeased++

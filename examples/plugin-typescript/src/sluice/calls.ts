@@ -42,6 +42,11 @@ export class Calls<S> {
       if (c.dryRun === undefined) throw unsupported;
       return { lines: await c.dryRun(fromBatch(call.request.batch), signal) };
     }),
+    checkObject: (call, answer) => this.run('check object', call, answer, async (signal) => {
+      const c = this.opened();
+      if (c.checkObject === undefined) throw unsupported;
+      return c.checkObject(call.request.object, call.request.fields, signal);
+    }),
   };
 
   private describe(): pb.DescribeResponse {

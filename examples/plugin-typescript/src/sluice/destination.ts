@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { JsonObject } from './json.js';
 
 /** What a destination can do. The modes are those of the batches it takes. */
-export type Capability = 'records' | 'changes' | 'events' | 'check' | 'dry_run';
+export type Capability = 'records' | 'changes' | 'events' | 'check' | 'dry_run' | 'objects';
 
 /** A plugin: what it is, and how to open a connection with given settings. */
 export interface Plugin<Settings> {
@@ -36,8 +36,19 @@ export interface Connection {
   check?(signal: AbortSignal): Promise<void>;
   /** Says what write would do; announced by the capability `dry_run`. */
   dryRun?(batch: Batch, signal: AbortSignal): Promise<string[]>;
+  /** Says what a mapping gets wrong about an object; announced by the capability `objects`. */
+  checkObject?(object: string, fields: string[], signal: AbortSignal): Promise<ObjectCheck>;
   /** Called once, after the last call. */
   close?(): Promise<void>;
+}
+
+export interface ObjectCheck {
+  /** There is no such object. */
+  missing: boolean;
+  /** Of the fields asked about. */
+  unknown: string[];
+  /** Names of objects if it is missing, else of fields. */
+  known: string[];
 }
 
 export interface Batch {
@@ -81,8 +92,7 @@ export interface Origin {
 /** What became of a record; docs/plugins.md says what Sluice does with each. */
 export type Kind = 'retry' | 'delivered' | 'throttled' | 'dependency' | 'rejected' | 'misconfigured';
 
-/** What a throttle holds up: everything, the batch's object, or the record's company. */
-export type Scope = '' | 'object' | 'account';
+export type Scope = 'object' | 'account';
 
 export interface Result {
   kind: Kind;
@@ -92,7 +102,7 @@ export interface Result {
   message?: string;
   /** Not before; `throttled` needs it. */
   until?: Date;
-  /** Of `throttled`; the destination if there is none. */
+  /** What `throttled` holds up: the batch's object or the record's company; else the destination. */
   scope?: Scope;
   externalId?: string;
 }
@@ -102,9 +112,9 @@ export class Failure extends Error {
   readonly kind: Kind;
   readonly code: string;
   readonly until: Date | undefined;
-  readonly scope: Scope;
+  readonly scope: Scope | undefined;
 
-  constructor(kind: Kind, code: string, message: string, until?: Date, scope: Scope = '') {
+  constructor(kind: Kind, code: string, message: string, until?: Date, scope?: Scope) {
     super(message);
     this.name = 'Failure';
     this.kind = kind;

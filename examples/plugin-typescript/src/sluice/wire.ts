@@ -56,7 +56,7 @@ const maxErrorText = 4096;
 export function toStatus(err: Error): Partial<ServiceError> {
   const message = err.message.slice(0, maxErrorText);
   if (!(err instanceof Failure)) return { code: status.UNKNOWN, details: message };
-  const failure = pb.Failure.encode({ kind: kinds[err.kind], code: err.code, until: err.until, scope: err.scope }).finish();
+  const failure = pb.Failure.encode({ kind: kinds[err.kind], code: err.code, until: err.until, scope: err.scope ?? '' }).finish();
   const details = Status.encode({
     code: status.UNKNOWN,
     message,
