@@ -90,7 +90,7 @@ func (a *Activities) Apply(ctx context.Context, in ApplyInput) (ApplyResult, err
 }
 
 func (a *Activities) applyEvents(ctx context.Context, b ledger.Batch, settings *Settings, out *ApplyResult) error {
-	r := &router{table: settings.Table, metrics: a.metrics, events: make(map[int64]*event.Event), failed: make(map[string]error)}
+	r := newRouter(settings.Table, a.metrics)
 	defer r.report(a.log)
 	apply := func(chunk ledger.Application) error {
 		chunk.Batch, chunk.Route, chunk.Revision, chunk.Before = b.ID, r.record, settings.Revision, settings.Table.History()

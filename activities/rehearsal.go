@@ -88,7 +88,7 @@ func (r *Rehearsal) Put(rec *event.Record, destinations ...string) {
 func (r *Rehearsal) Record(key event.RecordKey) *event.Record { return r.memory.records[key] }
 
 func (r *Rehearsal) router() *router {
-	return &router{table: r.settings.Table, metrics: r.a.metrics, events: make(map[int64]*event.Event), failed: make(map[string]error)}
+	return newRouter(r.settings.Table, r.a.metrics)
 }
 
 // number gives an event its place in the order of acceptance. ok is false for one

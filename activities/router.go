@@ -17,19 +17,37 @@ type router struct {
 	table   *routing.Table
 	metrics *Metrics
 	events  map[int64]*event.Event // envelopes, by sequence; only if a condition may ask
-	failed  map[string]error       // last failure of a condition, by route
+	ids     map[int64]string       // of events, by sequence; only if there are conditions
+	failed  map[string]failedCondition
 }
 
-func (r *router) fail(route string, err error) {
-	r.failed[route] = err
-	r.metrics.conditionFailed(route)
+// failedCondition is the last failure of a condition of a route.
+type failedCondition struct {
+	err   error
+	event string // id of the event that it was about
+	times int
 }
 
-// report logs conditions that could not be evaluated, once for each route. The
-// errors hold no values.
+func newRouter(table *routing.Table, metrics *Metrics) *router {
+	return &router{
+		table: table, metrics: metrics, events: make(map[int64]*event.Event), ids: make(map[int64]string), failed: make(map[string]failedCondition),
+	}
+}
+
+// failIn notes failures of conditions about what an event said.
+func (r *router) failIn(seq int64) func(route string, err error) {
+	return func(route string, err error) {
+		r.failed[route] = failedCondition{err, r.ids[seq], r.failed[route].times + 1}
+		r.metrics.conditionFailed(route)
+	}
+}
+
+// report logs conditions that could not be evaluated, once for each route, with
+// an event that shows it. The errors hold no values.
 func (r *router) report(log *slog.Logger) {
-	for route, err := range r.failed {
-		log.Warn("a condition could not be evaluated, its route did not match", "route", route, "err", err)
+	for route, f := range r.failed {
+		log.Warn("a condition could not be evaluated, its route did not match",
+			"route", route, "err", f.err, "event", f.event, "times", f.times)
 	}
 }
 
@@ -37,11 +55,12 @@ func (r *router) report(log *slog.Logger) {
 func (r *router) note(ev event.Event) routing.EventInput {
 	in := routing.EventInput{
 		Source: ev.Source, Kind: ev.Kind, Model: ev.Model, CompanyID: ev.CompanyID, Integration: ev.Integration,
-		Operation: ev.Operation, Status: ev.Status, SyncType: ev.SyncType, Failed: r.fail,
+		Operation: ev.Operation, Status: ev.Status, SyncType: ev.SyncType,
 	}
 	if !r.table.Conditional() {
 		return in
 	}
+	r.ids[ev.Seq], in.Failed = ev.ID, r.failIn(ev.Seq)
 	envelope := ev
 	envelope.Body = nil
 	if r.table.History() && ev.Kind == event.KindDataModelChanges {
@@ -84,9 +103,14 @@ func (r *router) recordInput(m ledger.Merged) routing.RecordInput {
 	k := m.Record.Key
 	in := routing.RecordInput{
 		Source: k.Source, Model: k.Model, CompanyID: k.CompanyID, Integration: k.Integration,
-		Operation: routing.OperationOf(m.Record), Failed: r.fail,
+		Operation: routing.OperationOf(m.Record),
 	}
 	if r.table.Conditional() {
+		newest := int64(0)
+		for _, c := range m.Changes {
+			newest = max(newest, c.Stamp.Seq)
+		}
+		in.Failed = r.failIn(newest)
 		in.Vars = &expr.Vars{Key: k, Record: expr.NewRecord(m.Record)}
 		if m.Before != nil {
 			r.history(in.Vars, m)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every fuzz target for a while (FUZZTIME, by default 10s each), and so finds
+# Runs every fuzz target for a while (FUZZTIME, by default 5s each), and so finds
 # what the seeds do not show. Targets are found, not listed: a new one is run
 # without a change here. With arguments, only the packages named.
 #
@@ -7,7 +7,7 @@
 # the repair, it is a test from then on.
 set -eu
 cd "$(dirname "$0")/.."
-: "${FUZZTIME:=10s}"
+: "${FUZZTIME:=5s}"
 [ $# -gt 0 ] || set -- ./...
 
 log=$(mktemp)

@@ -67,6 +67,7 @@ var allowed = map[string][]string{
 	"plugins/file":                              {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
 	"plugins/s3":                                {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
 	"plugins/kafka":                             {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
+	"plugins/kafka/kafkatest":                   {},
 	"plugins/webhook":                           {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve"},
 	"plugins/hubspot":                           {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve", "plugins/destination/oauth"},
 	"plugins/postgres":                          {"plugins/destination/sqlstate", "plugins/destination", "plugins/destination/serve", "plugins/internal/sqlcore"},
@@ -158,7 +159,7 @@ var foreign = map[string][]string{
 	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},
 	"github.com/stretchr/":      {},
 	"golang.org/x/oauth2":       {"plugins/destination/oauth", "plugins/hubspot", "plugins/salesforce"},
-	"github.com/twmb/":          {"plugins/kafka"},
+	"github.com/twmb/":          {"plugins/kafka", "plugins/kafka/kafkatest"},
 	"github.com/minio/":         {"plugins/s3"},
 	"github.com/parquet-go/":    {"plugins/internal/parquetfile", "plugins/internal/parquetfile/parquettest"},
 	"github.com/sluicehq/sluice/plugins/internal/": {

@@ -1,6 +1,7 @@
 package plugintest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -15,12 +16,16 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluicehq/sluice/internal/fake/hubspot"
+	"github.com/sluicehq/sluice/internal/fake/s3"
 	"github.com/sluicehq/sluice/internal/fake/salesforce"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/plugins/destination/conformance"
 	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
+	"github.com/sluicehq/sluice/plugins/kafka/kafkatest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -42,6 +47,32 @@ var systems = map[string]func(*testing.T) map[string]string{
 		r := &receiver{verify: verify, places: map[string]map[string]message{}}
 		return map[string]string{
 			"RECEIVER": serve(t, r, func(path string) any { return r.rows(path) }, nil, func() {}), "RECEIVER_SECRET": secret,
+		}
+	},
+	"kafka": func(t *testing.T) map[string]string {
+		c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(3),
+			kfake.BrokerConfigs(map[string]string{"message.max.bytes": "4000000"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		rows := func(path string) any {
+			topic := strings.ReplaceAll(path, "/", ".")
+			list, err := kafkatest.Rows(t.Context(), topic, kgo.SeedBrokers(c.ListenAddrs()...))
+			if err != nil {
+				t.Error(err)
+			}
+			return list
+		}
+		return map[string]string{
+			"BROKER": c.ListenAddrs()[0], "CONSUMER": serve(t, http.NotFoundHandler(), rows, nil, func() {}),
+		}
+	},
+	"s3": func(t *testing.T) map[string]string {
+		const secret = "the-secret-of-the-store"
+		store := s3.New(s3.Options{Bucket: "lake", Region: "us-east-1", AccessKeyID: "sluice", SecretAccessKey: secret})
+		return map[string]string{
+			"STORE": serve(t, store, func(path string) any { return lakeRows(t, store, path+"/") }, nil, func() {}), "STORE_SECRET": secret,
 		}
 	},
 	"hubspot": func(t *testing.T) map[string]string {
@@ -100,6 +131,35 @@ var systems = map[string]func(*testing.T) map[string]string{
 		api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { org.Load().ServeHTTP(w, r) })
 		return map[string]string{"SALESFORCE": serve(t, api, rows, func() { org.Load().ExpireTokens(0) }, reset)}
 	},
+}
+
+// lakeRows reads objects of JSONL as the README of the destination s3 says.
+func lakeRows(t *testing.T, store *s3.Store, prefix string) []map[string]json.RawMessage {
+	newest, appended := map[string]map[string]json.RawMessage{}, map[string]map[string]json.RawMessage{}
+	versions := map[string]int64{}
+	for key, o := range store.Objects() {
+		if !strings.HasPrefix(key, prefix) {
+			continue
+		}
+		for line := range bytes.Lines(o.Body) {
+			var row map[string]json.RawMessage
+			if err := json.Unmarshal(line, &row); err != nil {
+				t.Error(err)
+				continue
+			}
+			version, err := strconv.ParseInt(string(row["_version"]), 10, 64)
+			if err != nil { // a change or an event
+				appended[string(row["_idempotency_key"])] = row
+				continue
+			}
+			id := string(row["_company_id"]) + string(row["_integration_type"]) + string(row["_platform_id"])
+			if old, ok := versions[id]; !ok || old < version {
+				versions[id], newest[id] = version, row
+			}
+		}
+	}
+	maps.DeleteFunc(newest, func(_ string, row map[string]json.RawMessage) bool { return string(row["_deleted"]) == "true" })
+	return append(slices.Collect(maps.Values(newest)), slices.Collect(maps.Values(appended))...)
 }
 
 // serve serves the fake of an API with what a test wants of it beside.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/sluicehq/sluice/plugins/kafka/kafkatest"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -101,45 +101,16 @@ func deliver(t *testing.T, d *kafka, rs ...destination.Record) {
 	}
 }
 
-// consume reads all messages of a topic, those of a partition in their order.
-func consume(t *testing.T, brokers []string, topic string, opts ...kgo.Opt) []*kgo.Record {
+// consume reads all messages of a topic.
+func consume(t *testing.T, brokers []string, topic string) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.FetchMaxWait(50*time.Millisecond))...)
+	list, err := kafkatest.Consume(ctx, topic, kgo.SeedBrokers(brokers...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	ends, err := kadm.NewClient(c).ListEndOffsets(ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	missing := int64(0)
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Err == nil {
-			missing += o.Offset
-		}
-	})
-	var out []*kgo.Record
-	for missing > 0 {
-		f := c.PollFetches(ctx)
-		if err := f.Err0(); err != nil {
-			t.Fatal(err)
-		}
-		f.EachRecord(func(r *kgo.Record) {
-			out = append(out, r)
-			missing--
-		})
-	}
-	return out
+	return list
 }
 
-func header(m *kgo.Record, name string) string {
-	for _, h := range m.Headers {
-		if h.Key == name {
-			return string(h.Value)
-		}
-	}
-	return ""
-}
+func header(m *kgo.Record, name string) string { return kafkatest.Header(m, name) }

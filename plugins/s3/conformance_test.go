@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 )
@@ -22,16 +23,17 @@ type harness struct {
 }
 
 func TestConformance(t *testing.T) {
+	report := destinationtest.Record(t, "testdata/conformance.json", "the fake store of this repository")
 	binary := hosttest.Build(t, ".", "s3")
 	for name, h := range map[string]harness{
-		"jsonl":                 {format: "jsonl"},
-		"parquet":               {format: "parquet"},
-		"jsonl, as a process":   {format: "jsonl", binary: binary},
-		"parquet, as a process": {format: "parquet", binary: binary},
+		"jsonl":                {format: "jsonl"},
+		"parquet":              {format: "parquet"},
+		"jsonl as a process":   {format: "jsonl", binary: binary},
+		"parquet as a process": {format: "parquet", binary: binary},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.servers = &sync.Map{}
-			destinationtest.Run(t, h)
+			report.Run(t, h)
 		})
 	}
 }
@@ -54,6 +56,30 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+// WrongCredentials implements [destinationtest.WrongCredentials].
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s map[string]any
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	s["secret_access_key"] = "wrong-secret"
+	out, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Fault implements [destinationtest.Faults].
+func (h harness) Fault(t *testing.T, raw json.RawMessage, f conformance.Fault) bool {
+	var s struct{ Endpoint string }
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	found, _ := h.servers.Load(s.Endpoint)
+	return found.(server).faults.Fault(f)
+}
 
 func (h harness) Rows(t *testing.T, settings json.RawMessage, object string) []map[string]string {
 	var s struct{ Endpoint string }

@@ -83,8 +83,8 @@ func (d *s3) resultOf(ctx context.Context, err error) destination.Result {
 }
 
 func (d *s3) resultOfAnswer(e minio.ErrorResponse) destination.Result {
-	r := destination.Result{Code: e.Code, Message: d.clean("the store answered " + e.Code + ": " + e.Message)}
-	if r.Code == "" {
+	r := destination.Result{Code: d.clean(e.Code), Message: d.clean("the store answered " + e.Code + ": " + e.Message)}
+	if r.Code == "" || strings.Contains(r.Code, " ") { // not XML: the client gives the line of the status
 		r.Code = "HTTP_" + strconv.Itoa(e.StatusCode)
 	}
 	if hint := hints[e.Code]; hint != "" {

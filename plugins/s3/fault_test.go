@@ -246,7 +246,7 @@ func TestHostStyle(t *testing.T) {
 	h.Config.Handler = store
 	h.Start()
 	defer h.Close()
-	d := open(t, server{store, fmt.Sprint("http://store.test:", port)}, map[string]any{"path_style": nil})
+	d := open(t, server{Store: store, url: fmt.Sprint("http://store.test:", port)}, map[string]any{"path_style": nil})
 	var asked string
 	d.http.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		asked = address

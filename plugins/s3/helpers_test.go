@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	fake "github.com/sluicehq/sluice/internal/fake/s3"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
 	"github.com/sluicehq/sluice/plugins/internal/parquetfile/parquettest"
 )
 
@@ -30,15 +31,17 @@ var keyFields = []string{"_company_id", "_integration_type", "_platform_id"}
 // server is a store with its address.
 type server struct {
 	*fake.Store
-	url string
+	url    string
+	faults *httpfault.Handler
 }
 
 func newServer(t *testing.T) server {
 	t.Helper()
 	store := fake.New(fake.Options{Bucket: "lake", Region: region, AccessKeyID: accessKey, SecretAccessKey: secretKey})
-	h := httptest.NewServer(store)
+	faults := httpfault.New(store, nil)
+	h := httptest.NewServer(faults)
 	t.Cleanup(h.Close)
-	return server{store, h.URL}
+	return server{store, h.URL, faults}
 }
 
 func (s server) settings(more map[string]any) map[string]any {
