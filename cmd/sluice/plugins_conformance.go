@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +27,9 @@ func newPluginsTestCommand(f *shared) *cobra.Command {
 				path = f.configPath
 			}
 			file, err := plugintest.Load(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%w (name the file of the test with -c)", err)
+			}
 			if err != nil {
 				return err
 			}
