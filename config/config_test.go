@@ -26,7 +26,6 @@ var env = map[string]string{
 	"SIGNING_SECRET":     "s3cret-signing",
 	"CRM_SYNC_URL":       "https://crm.example/hook",
 	"CRM_SYNC_SECRET":    "whsec_c2VjcmV0",
-	"HUBSPOT_TOKEN":      "pat-eu1-x",
 	"SLACK_WEBHOOK_URL":  "https://hooks.example/services/T/B/x",
 	"EMPTY":              "",
 	"NUMBER":             "12",
