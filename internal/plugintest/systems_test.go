@@ -46,6 +46,9 @@ var systems = map[string]func(*testing.T) map[string]string{
 	"postgres": func(t *testing.T) map[string]string {
 		return map[string]string{"DATABASE_URL": pgtest.URL(t)}
 	},
+	"redshift":  redshiftSystem,
+	"bigquery":  bigquerySystem,
+	"snowflake": snowflakeSystem,
 	"mysql": func(t *testing.T) map[string]string {
 		_, url := mariadbtest.Own(t)
 		db, err := sql.Open("mysql", strings.NewReplacer("mysql://", "", "@", "@tcp(", "/test", ")/test?sql_mode=ANSI_QUOTES").Replace(url))
