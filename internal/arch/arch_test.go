@@ -175,6 +175,7 @@ var foreign = map[string][]string{
 	"github.com/minio/":         {"plugins/s3"},
 	"github.com/parquet-go/":    {"plugins/internal/parquetfile", "plugins/internal/parquetfile/parquettest"},
 	"github.com/sluicehq/sluice/plugins/internal/": {
+		"plugins/bigquery",
 		"plugins/clickhouse",
 		"plugins/destination/serve",
 		"plugins/duckdb",
