@@ -160,8 +160,3 @@ func New(o Options) *Activities {
 		flows: newFlows(), gates: o.Gates,
 	}
 }
-
-func (a *Activities) paused(destination string) bool {
-	whole, _ := a.pauses(destination)
-	return whole != nil
-}

@@ -14,8 +14,6 @@ type Limits struct {
 	OpenFiles int
 }
 
-func (l Limits) none() bool { return l == Limits{} }
-
 // environment tells programs in Go what they have. The limits hold without it;
 // but a program that knows of its memory collects before it is killed.
 func (l Limits) environment(set map[string]string) []string {

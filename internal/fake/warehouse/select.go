@@ -144,7 +144,7 @@ func (p *parser) source() (relation, string, error) {
 		if v, err = p.parameter(name); err != nil {
 			return r, "", err
 		}
-		if p.next(); !p.take(")") || !p.take(")") {
+		if p.next(); !p.closes(2) {
 			return r, "", p.unexpected()
 		}
 		r, err = expand(v, "")
@@ -185,6 +185,16 @@ func (p *parser) source() (relation, string, error) {
 	return r, alias, err
 }
 
+// closes takes n closing parentheses.
+func (p *parser) closes(n int) bool {
+	for range n {
+		if !p.take(")") {
+			return false
+		}
+	}
+	return true
+}
+
 // expand makes rows of the lists within a JSON list. As a column of the given
 // name they are arrays; without a name they are their JSON.
 func expand(v Value, column string) (relation, error) {
@@ -217,7 +227,7 @@ func (p *parser) flatten(scopes []*scope) ([]*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !p.take(")") || !p.take(")") {
+	if !p.closes(2) {
 		return nil, p.unexpected()
 	}
 	alias, err := p.alias()
