@@ -28,7 +28,6 @@ export class Calls<S> {
       await c.check(signal);
       return {};
     }),
-    checkObject: (call, answer) => this.run('check object', call, answer, async () => { throw unsupported; }),
     write: (call, answer) => this.run('write', call, answer, async (signal) => {
       const batch = fromBatch(call.request.batch);
       const results = await this.opened().write(batch, signal);
@@ -47,6 +46,7 @@ export class Calls<S> {
       if (c.checkObject === undefined) throw unsupported;
       return c.checkObject(call.request.object, call.request.fields, signal);
     }),
+    metrics: (call, answer) => this.run('metrics', call, answer, async () => { throw unsupported; }),
   };
 
   private describe(): pb.DescribeResponse {
