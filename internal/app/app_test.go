@@ -223,7 +223,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		"port of the endpoint in use":   {strings.Replace(head, `listen: "127.0.0.1:0"`, `listen: "`+port+`"`, 1), "server.listen: listen tcp " + port + ": bind: address already in use"},
 		"port of the admin API in use":  {strings.Replace(head, `admin: "127.0.0.1:0"`, `admin: "`+port+`"`, 1), "server.admin: listen tcp " + port + ": bind: address already in use"},
 		"no such plugin":                {strings.Replace(toFile(plugins), "plugin: file", "plugin: flie", 1), `no plugin "flie"`},
-		"settings the plugin refuses":   {strings.Replace(toFile(plugins), "path: DIR/out", "path: DIR/out, format: parquet", 1), "destination audit: "},
+		"settings the plugin refuses":   {strings.Replace(toFile(plugins), "path: DIR/out", "path: DIR/out, format: orc", 1), "destination audit: "},
 		"data directory that cannot be": {strings.Replace(head, "data_dir: DIR/data", "data_dir: DIR/sluice.yaml", 1), "sluice.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
