@@ -47,7 +47,7 @@ func newPlace(t *testing.T) sqltest.Place {
 }
 
 // spell turns the SQL of the shared tests into BigQuery's.
-var spell = strings.NewReplacer(`"lines"`, "`lines`", "id integer PRIMARY KEY, memo text", "id INT64, memo STRING")
+var spell = strings.NewReplacer(`"lines"`, "`lines`", "id integer, memo text", "id INT64, memo STRING")
 
 func serveFake(t testing.TB, o fake.Options) (*fake.Server, string) {
 	t.Helper()

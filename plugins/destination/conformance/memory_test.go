@@ -195,6 +195,7 @@ func (m *memory) trouble(ctx context.Context) (destination.Result, bool) {
 			m.token = m.table.token
 		}
 	case conformance.FaultHang:
+		healed := m.table.healed
 		m.table.mu.Unlock()
 		defer m.table.mu.Lock()
 		if m.broken == "hang" {
@@ -202,7 +203,7 @@ func (m *memory) trouble(ctx context.Context) (destination.Result, bool) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-m.table.healed:
+		case <-healed:
 		}
 		return destination.Result{}, true
 	}
