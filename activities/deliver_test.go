@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -150,69 +149,6 @@ func TestEachRecordHasItsOwnResult(t *testing.T) {
 	}
 }
 
-func TestThrottleAndMisconfigurationPause(t *testing.T) {
-	until := time.Now().Add(time.Hour).Truncate(time.Millisecond)
-	for name, tt := range map[string]struct {
-		write func(context.Context, destination.Batch) ([]destination.Result, error)
-		want  ledger.Pause
-	}{
-		"throttled": {answer(destination.Result{Kind: destination.Throttled, Code: "429", Message: "words", Until: until}),
-			ledger.Pause{Reason: ledger.PauseThrottled, Message: "words", Until: until}},
-		"throttled as a whole": {func(context.Context, destination.Batch) ([]destination.Result, error) {
-			return nil, &destination.Failure{Kind: destination.Throttled, Code: "429", Until: until, Err: errors.New("words")}
-		}, ledger.Pause{Reason: ledger.PauseThrottled, Message: "words", Until: until}},
-		"misconfigured": {answer(destination.Result{Kind: destination.Misconfigured, Code: "401", Message: "words"}),
-			ledger.Pause{Reason: ledger.PauseMisconfigured, Message: "words"}},
-		"misconfigured as a whole": {func(context.Context, destination.Batch) ([]destination.Result, error) {
-			return nil, fmt.Errorf("plugin: %w", &destination.Failure{Kind: destination.Misconfigured, Code: "401", Err: errors.New("words")})
-		}, ledger.Pause{Reason: ledger.PauseMisconfigured, Message: "plugin: words"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newPipe(t, quick)
-			batch := b.book(2)
-			b.w.write = tt.write
-			_, err := b.attempt("d", batch.ID)
-			e := applicationError(t, err)
-			if e.Type() != FailurePaused || strings.Contains(err.Error(), "words") {
-				t.Errorf("%v, want %s without the destination's words", err, FailurePaused)
-			}
-			pauses, err := b.Pauses(t.Context())
-			if err != nil || len(pauses) != 1 {
-				t.Fatalf("pauses: %+v, %v", pauses, err)
-			}
-			p := pauses[0]
-			if p.Reason != tt.want.Reason || p.Message != tt.want.Message || !tt.want.Until.IsZero() && !p.Until.Equal(tt.want.Until) || p.Destination != "d" {
-				t.Errorf("pause %+v, want %+v", p, tt.want)
-			}
-			// It is not a failure: no attempt is counted, nothing is given up.
-			if b.pending(batch.ID) != 2 || len(b.letters()) != 0 {
-				t.Errorf("%d wait, %d dead", b.pending(batch.ID), len(b.letters()))
-			}
-		})
-	}
-}
-
-func TestNothingIsWrittenToAPausedDestination(t *testing.T) {
-	b := newPipe(t, quick)
-	batch := b.book(2)
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) { return delivered(in), nil }
-	is := true
-	b.a.pauses = func(string) (*ledger.Pause, []ledger.Pause) {
-		if is {
-			return &ledger.Pause{Reason: ledger.PauseOperator}, nil
-		}
-		return nil, nil
-	}
-	_, err := b.attempt("d", batch.ID)
-	if e := applicationError(t, err); e.Type() != FailurePaused || len(b.w.sizes) != 0 {
-		t.Fatalf("%v after writes of %v", err, b.w.sizes)
-	}
-	is = false
-	if _, err := b.attempt("d", batch.ID); err != nil || len(b.w.sizes) != 1 {
-		t.Errorf("%v after writes of %v", err, b.w.sizes)
-	}
-}
-
 // One record breaks every call that it is in. The others get through, and it is
 // given up alone once its time is over.
 func TestPoisonRecordIsFoundAndGivenUp(t *testing.T) {
@@ -285,126 +221,6 @@ func TestResultsAfterCancellationAreBooked(t *testing.T) {
 	}
 	if n := b.pending(batch.ID); n != 0 {
 		t.Errorf("%d wait after they were written", n)
-	}
-}
-
-func TestMoreThanOneAttemptTakes(t *testing.T) {
-	d := quick
-	d.MaxBatchRecords = 1
-	b := newPipe(t, d)
-	batch := b.book(attemptWrites + 3)
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) { return delivered(in), nil }
-	_, err := b.attempt("d", batch.ID)
-	if e := applicationError(t, err); e.Type() != FailureMore || len(b.w.sizes) != attemptWrites {
-		t.Fatalf("%v after %d writes", err, len(b.w.sizes))
-	}
-	if _, err := b.attempt("d", batch.ID); err != nil || len(b.w.sizes) != attemptWrites+3 {
-		t.Errorf("%v after %d writes", err, len(b.w.sizes))
-	}
-}
-
-// What another attempt has claimed is waited for, not written twice.
-func TestClaimOfAnotherAttemptIsWaitedFor(t *testing.T) {
-	b := newPipe(t, quick)
-	batch := b.book(5)
-	begun, release := make(chan struct{}), make(chan struct{})
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
-		close(begun)
-		<-release
-		return delivered(in), nil
-	}
-	var wg sync.WaitGroup
-	var first, second error
-	wg.Go(func() { _, first = b.attempt("d", batch.ID) })
-	<-begun
-	wg.Go(func() { _, second = b.attempt("d", batch.ID) })
-	time.Sleep(2 * claimedElsewhere) // it has looked in vain at least once
-	close(release)
-	wg.Wait()
-	if first != nil || second != nil || len(b.w.sizes) != 1 {
-		t.Errorf("%v, %v after %d writes, want one", first, second, len(b.w.sizes))
-	}
-}
-
-// A lease must outlast everything that is done under it, or a record could be
-// written twice at a time.
-func TestLeaseOutlastsItsClaim(t *testing.T) {
-	d := quick
-	d.Timeout = 7 * time.Second
-	b := newPipe(t, d)
-	batch := b.book(1)
-	claims := &keepRequest{Store: b.Ledger}
-	b.a.store = claims
-	b.w.write = func(ctx context.Context, in destination.Batch) ([]destination.Result, error) {
-		end, ok := ctx.Deadline()
-		if left := time.Until(end); !ok || left > d.Timeout {
-			t.Errorf("a write has %v, want at most %v", left, d.Timeout)
-		}
-		return delivered(in), nil
-	}
-	if _, err := b.attempt("d", batch.ID); err != nil {
-		t.Fatal(err)
-	}
-	if claims.in.Lease < d.claimTime()+leaseMargin || d.claimTime() < d.Timeout {
-		t.Errorf("lease %v for %v of work", claims.in.Lease, d.claimTime())
-	}
-	if DeliverTimeout(d.Timeout) < attemptTime+d.claimTime()+leaseMargin {
-		t.Errorf("an attempt that begins its last claim at %v is cut off at %v", attemptTime, DeliverTimeout(d.Timeout))
-	}
-}
-
-// An instance that stood still between a claim and its writes has lost the lease:
-// another one may be writing.
-func TestNothingIsWrittenUnderAnOldLease(t *testing.T) {
-	d := quick
-	d.Timeout = 7 * time.Second
-	for name, tt := range map[string]struct {
-		stood  time.Duration
-		writes int
-	}{
-		"a slow claim":         {leaseMargin / 4, 1},
-		"hardly any time left": {d.claimTime() + leaseMargin/2 - d.Timeout + time.Second, 0},
-		"the lease is over":    {d.claimTime() + leaseMargin + time.Second, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newPipe(t, d)
-			batch := b.book(1)
-			asked := time.Now().Add(-tt.stood)
-			claim, err := b.Claim(b.Context(), ledger.ClaimRequest{Destination: "d", Batch: batch.ID, Limit: 10, Lease: d.claimTime() + leaseMargin})
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.w.write = func(ctx context.Context, in destination.Batch) ([]destination.Result, error) {
-				if end, ok := ctx.Deadline(); !ok || end.After(asked.Add(d.claimTime()+leaseMargin)) {
-					t.Errorf("a write may end %v after its claim was asked for", end.Sub(asked))
-				}
-				return delivered(in), nil
-			}
-			if _, err := b.a.deliverClaim(b.Context(), "d", b.a.settings(), d, claim, asked, false); err != nil && tt.writes > 0 {
-				t.Fatal(err)
-			}
-			if len(b.w.sizes) != tt.writes || b.pending(batch.ID) != 1-tt.writes {
-				t.Errorf("%d writes, %d wait, want %d writes", len(b.w.sizes), b.pending(batch.ID), tt.writes)
-			}
-		})
-	}
-}
-
-type keepRequest struct {
-	Store
-	in ledger.ClaimRequest
-}
-
-func (k *keepRequest) Claim(ctx context.Context, in ledger.ClaimRequest) (ledger.Claim, error) {
-	k.in = in
-	return k.Store.Claim(ctx, in)
-}
-
-func TestDestinationThatLeftTheConfiguration(t *testing.T) {
-	b := newPipe(t, quick)
-	_, err := b.attempt("other", b.book(1).ID)
-	if e := applicationError(t, err); e.Type() != FailureGone || e.NextRetryDelay() < time.Minute {
-		t.Errorf("%v, again after %v", err, e.NextRetryDelay())
 	}
 }
 
@@ -515,18 +331,4 @@ func TestEveryDeliveryIsSettled(t *testing.T) {
 			}
 		}
 	})
-}
-
-// A write that was refused its place has none, even if its moment came while it
-// was being refused.
-func TestRefusedByTheRateIsNotWritten(t *testing.T) {
-	d := quick
-	d.WritesPerSecond = 1
-	b := newPipe(t, d)
-	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
-		return 0, false, nil
-	}
-	if wait := b.a.limit(t.Context(), "d", d, time.Now()); wait <= 0 {
-		t.Errorf("it goes on, %v", wait)
-	}
 }
