@@ -50,8 +50,9 @@ func TestDestinationThatIsDown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := quick
-			d.MaxBatchRecords, d.MaxElapsed = 4, 50*time.Millisecond
+			d.MaxBatchRecords, d.MaxElapsed = 4, 3*time.Second // enough for the first calls on a slow machine
 			b := newPipe(t, d)
 			b.pausing()
 			batch := b.book(40)
@@ -66,7 +67,7 @@ func TestDestinationThatIsDown(t *testing.T) {
 			if e := applicationError(t, err); e.Type() != FailurePaused || len(b.w.sizes) != circuitCalls || strings.Contains(err.Error(), "words") {
 				t.Fatalf("%v after %d calls", err, len(b.w.sizes))
 			}
-			time.Sleep(2 * d.MaxElapsed) // what is down long enough would be given up
+			time.Sleep(d.MaxElapsed + d.MaxElapsed/3) // what is down long enough would be given up
 			for range 5 {
 				if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || err != nil {
 					t.Fatalf("a probe passed: %v, %v", passed, err)
