@@ -36,7 +36,7 @@ func (b *bench) isolation(ctx context.Context, to *Result) error {
 	webhook := "  %s:\n    plugin: webhook\n    config: {url: 'http://%s/', timeout: 10s, allow_networks: [127.0.0.0/8]}\n"
 	// With so little memory its plugin dies whenever it is started.
 	crashing := "  crashing:\n    plugin: webhook\n    limits: {memory: 1MiB}\n    config: {url: 'http://127.0.0.1:9/', allow_networks: [127.0.0.0/8]}\n"
-	const beside = "beside a hanging, a crashing and a throttled one"
+	const beside = "beside three that are of no use"
 	others := setup{
 		destinations: fmt.Sprintf(webhook, "hanging", hang.Addr()) + fmt.Sprintf(webhook, "throttled", l.Addr()) + crashing,
 		to:           ", hanging, throttled, crashing",

@@ -111,12 +111,13 @@ func (b *bench) prepare(ctx context.Context, s setup) (*rig, error) {
 }
 
 // start brings the server up and one record to its end, so that the table is
-// there and every part has worked once.
+// there and every part has worked once. A destination that is broken on purpose
+// keeps the server from saying that it is ready.
 func (r *rig) start(ctx context.Context) error {
 	if err := r.server.Start(); err != nil {
 		return err
 	}
-	if err := r.server.Ready(ctx); err != nil {
+	if err := r.server.Up(ctx); err != nil {
 		return err
 	}
 	if _, err := r.send(ctx, load{connections: 1, records: 1, count: 1}); err != nil {
