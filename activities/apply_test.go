@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluicehq/sluice/config"
@@ -159,7 +160,7 @@ func TestApply(t *testing.T) {
 			changed: 1, waiting: map[string]int{"warehouse": 1},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			b := routed(t, []string{"warehouse", "audit"}, tt.routes...)
 			batch := b.take(tt.events...)
 			got := b.apply(batch.ID)
@@ -182,17 +183,19 @@ func TestApply(t *testing.T) {
 			if letters, _ = b.ListDeadLetters(t.Context(), ledger.DeadLetterFilter{}); len(letters) != tt.dead {
 				t.Errorf("applied again: %d dead letters", len(letters))
 			}
-		})
+		}))
 	}
 }
 
 func TestSecondWebhookThatSaysNothingNew(t *testing.T) {
-	b := routed(t, []string{"warehouse"}, config.Route{Name: "records", To: []string{"warehouse"}})
-	b.apply(b.take(bills(`[{"id":"1","a":1},{"id":"2","a":1}]`)).ID)
-	got := b.apply(b.take(bills(`[{"id":"1","a":1},{"id":"2","a":2}]`)).ID)
-	if got.Changed != 1 || got.Unchanged != 1 {
-		t.Errorf("%+v, want one changed and one unchanged", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"warehouse"}, config.Route{Name: "records", To: []string{"warehouse"}})
+		b.apply(b.take(bills(`[{"id":"1","a":1},{"id":"2","a":1}]`)).ID)
+		got := b.apply(b.take(bills(`[{"id":"1","a":1},{"id":"2","a":2}]`)).ID)
+		if got.Changed != 1 || got.Unchanged != 1 {
+			t.Errorf("%+v, want one changed and one unchanged", got)
+		}
+	})
 }
 
 // failAt fails the ledger once.
@@ -211,32 +214,34 @@ func (s *failAt) Apply(ctx context.Context, in ledger.Application) (ledger.Appli
 }
 
 func TestApplyThatIsCutOffGoesOn(t *testing.T) {
-	b := routed(t, []string{"warehouse"}, config.Route{Name: "records", To: []string{"warehouse"}})
-	var body strings.Builder
-	n := 3*applyChanges + 7
-	for i := range n {
-		fmt.Fprintf(&body, `,{"id":"%d","a":1}`, i)
-	}
-	batch := b.take(bills("[" + body.String()[1:] + "]"))
-	b.a.store = &failAt{Store: b.Ledger, n: 3}
-	if _, err := b.a.Apply(t.Context(), ApplyInput{Batch: batch.ID}); !errors.Is(err, errLedger) {
-		t.Fatalf("got %v, want the ledger's error", err)
-	}
-	got := b.apply(batch.ID)
-	if waiting := waitingAt(got)["warehouse"]; waiting != n {
-		t.Errorf("%d wait, want %d", waiting, n)
-	}
-	seen := make(map[string]int64)
-	b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
-		for _, r := range batch.Records {
-			seen[r.Key[2]] = r.Version
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"warehouse"}, config.Route{Name: "records", To: []string{"warehouse"}})
+		var body strings.Builder
+		n := 3*applyChanges + 7
+		for i := range n {
+			fmt.Fprintf(&body, `,{"id":"%d","a":1}`, i)
 		}
-		return delivered(batch), nil
-	}
-	if err := b.deliverTo("warehouse", batch.ID, 5); err != nil {
-		t.Fatal(err)
-	}
-	if len(seen) != n || slices.Max(slices.Collect(maps.Values(seen))) != 1 {
-		t.Errorf("%d records, versions up to %d, want %d in version 1", len(seen), slices.Max(slices.Collect(maps.Values(seen))), n)
-	}
+		batch := b.take(bills("[" + body.String()[1:] + "]"))
+		b.a.store = &failAt{Store: b.Ledger, n: 3}
+		if _, err := b.a.Apply(t.Context(), ApplyInput{Batch: batch.ID}); !errors.Is(err, errLedger) {
+			t.Fatalf("got %v, want the ledger's error", err)
+		}
+		got := b.apply(batch.ID)
+		if waiting := waitingAt(got)["warehouse"]; waiting != n {
+			t.Errorf("%d wait, want %d", waiting, n)
+		}
+		seen := make(map[string]int64)
+		b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
+			for _, r := range batch.Records {
+				seen[r.Key[2]] = r.Version
+			}
+			return delivered(batch), nil
+		}
+		if err := b.deliverTo("warehouse", batch.ID, 5); err != nil {
+			t.Fatal(err)
+		}
+		if len(seen) != n || slices.Max(slices.Collect(maps.Values(seen))) != 1 {
+			t.Errorf("%d records, versions up to %d, want %d in version 1", len(seen), slices.Max(slices.Collect(maps.Values(seen))), n)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -49,10 +50,9 @@ func TestDestinationThatIsDown(t *testing.T) {
 			return nil, errors.New("words")
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, inBubble(func(t *testing.T) {
 			d := quick
-			d.MaxBatchRecords, d.MaxElapsed = 4, 3*time.Second // enough for the first calls on a slow machine
+			d.MaxBatchRecords, d.MaxElapsed = 4, 3*time.Second
 			b := newPipe(t, d)
 			b.pausing()
 			batch := b.book(40)
@@ -91,7 +91,7 @@ func TestDestinationThatIsDown(t *testing.T) {
 			if err := b.deliverTo("d", batch.ID, 100); err != nil || len(b.letters()) > 0 {
 				t.Errorf("%v, %d dead", err, len(b.letters()))
 			}
-		})
+		}))
 	}
 }
 
@@ -106,7 +106,7 @@ func TestOneRecordIsNoOutage(t *testing.T) {
 		"the check passes":    {nil, ""},
 		"the check fails too": {errors.New("no route to host"), ledger.PauseDown},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			b := newPipe(t, quick)
 			b.pausing()
 			b.a.check = func(context.Context, string) error { return tt.check }
@@ -118,94 +118,100 @@ func TestOneRecordIsNoOutage(t *testing.T) {
 			if got := b.pausedFor(); got != tt.want {
 				t.Errorf("paused for %q, want %q", got, tt.want)
 			}
-		})
+		}))
 	}
 }
 
 // What was down is not given up by the records that a probe happens to try.
 func TestProbesTakeTurns(t *testing.T) {
-	d := quick
-	d.MaxBatchRecords, d.MaxInterval = 1, time.Hour
-	b := newPipe(t, d)
-	b.pausing()
-	b.book(3)
-	since := time.Now().Add(-time.Minute)
-	if err := b.Pause(t.Context(), ledger.Pause{Destination: "d", Reason: ledger.PauseDown, Since: since, Until: time.Now().Add(time.Minute)}); err != nil {
-		t.Fatal(err)
-	}
-	var tried []string
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
-		tried = append(tried, in.Records[0].Key[2])
-		return answer(destination.Result{Kind: destination.Retry, Code: "500"})(nil, in)
-	}
-	for range 3 {
-		if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || err != nil {
-			t.Fatal(passed, err)
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		d.MaxBatchRecords, d.MaxInterval = 1, time.Hour
+		b := newPipe(t, d)
+		b.pausing()
+		b.book(3)
+		since := time.Now().Add(-time.Minute)
+		if err := b.Pause(t.Context(), ledger.Pause{Destination: "d", Reason: ledger.PauseDown, Since: since, Until: time.Now().Add(time.Minute)}); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(tried) != 3 || tried[0] == tried[1] || tried[1] == tried[2] || tried[0] == tried[2] {
-		t.Errorf("probes tried %v, want each once", tried)
-	}
-	if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || err != nil || len(tried) != 3 {
-		t.Errorf("a probe with nothing that is due: %v, %v", passed, err)
-	}
+		var tried []string
+		b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
+			tried = append(tried, in.Records[0].Key[2])
+			return answer(destination.Result{Kind: destination.Retry, Code: "500"})(nil, in)
+		}
+		for range 3 {
+			if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || err != nil {
+				t.Fatal(passed, err)
+			}
+		}
+		if len(tried) != 3 || tried[0] == tried[1] || tried[1] == tried[2] || tried[0] == tried[2] {
+			t.Errorf("probes tried %v, want each once", tried)
+		}
+		if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || err != nil || len(tried) != 3 {
+			t.Errorf("a probe with nothing that is due: %v, %v", passed, err)
+		}
+	})
 }
 
 func TestProbeWithoutAnythingToWrite(t *testing.T) {
-	b := newPipe(t, quick)
-	var says error
-	b.a.check = func(context.Context, string) error { return says }
-	if passed, err := NewProber(b.a).Probe(t.Context(), "d"); !passed || err != nil {
-		t.Errorf("passed %v, %v", passed, err)
-	}
-	says = errors.New("wrong password")
-	if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || !errors.Is(err, says) {
-		t.Errorf("passed %v, %v", passed, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		var says error
+		b.a.check = func(context.Context, string) error { return says }
+		if passed, err := NewProber(b.a).Probe(t.Context(), "d"); !passed || err != nil {
+			t.Errorf("passed %v, %v", passed, err)
+		}
+		says = errors.New("wrong password")
+		if passed, err := NewProber(b.a).Probe(t.Context(), "d"); passed || !errors.Is(err, says) {
+			t.Errorf("passed %v, %v", passed, err)
+		}
+	})
 }
 
 // A plugin between two lives is no call that failed, and does not hide that its
 // lives end with every call.
 func TestCrashLoopIsAnOutage(t *testing.T) {
-	d := quick
-	// What was lost is not due again before others had their turn.
-	d.MaxBatchRecords, d.InitialInterval, d.MaxInterval = 2, time.Minute, time.Minute
-	b := newPipe(t, d)
-	b.pausing()
-	batch := b.book(40)
-	calls := 0
-	b.w.write = func(context.Context, destination.Batch) ([]destination.Result, error) {
-		if calls++; calls%2 == 0 {
-			return nil, &destination.Failure{Kind: destination.Throttled, Code: destination.CodeRestarting, Until: time.Now().Add(time.Millisecond), Err: errors.New("restarts")}
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		// What was lost is not due again before others had their turn.
+		d.MaxBatchRecords, d.InitialInterval, d.MaxInterval = 2, time.Minute, time.Minute
+		b := newPipe(t, d)
+		b.pausing()
+		batch := b.book(40)
+		calls := 0
+		b.w.write = func(context.Context, destination.Batch) ([]destination.Result, error) {
+			if calls++; calls%2 == 0 {
+				return nil, &destination.Failure{Kind: destination.Throttled, Code: destination.CodeRestarting, Until: time.Now().Add(time.Millisecond), Err: errors.New("restarts")}
+			}
+			return nil, errors.New("the process died")
 		}
-		return nil, errors.New("the process died")
-	}
-	reasons := make(map[string]bool)
-	for i := 0; !reasons[ledger.PauseDown] && i < 200; i++ {
-		_ = b.deliver(batch.ID, 1)
-		reason := b.pausedFor()
-		reasons[reason] = true
-		if reason == ledger.PauseRestarting {
-			if err := b.Resume(t.Context(), "d"); err != nil {
-				t.Fatal(err)
+		reasons := make(map[string]bool)
+		for i := 0; !reasons[ledger.PauseDown] && i < 200; i++ {
+			_ = b.deliver(batch.ID, 1)
+			reason := b.pausedFor()
+			reasons[reason] = true
+			if reason == ledger.PauseRestarting {
+				if err := b.Resume(t.Context(), "d"); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-	}
-	if !reasons[ledger.PauseRestarting] || !reasons[ledger.PauseDown] || calls > 2*circuitCalls {
-		t.Errorf("paused for %v after %d calls", reasons, calls)
-	}
-	for range 2 {
-		_, _ = NewProber(b.a).Probe(t.Context(), "d")
-		if b.pausedFor() != ledger.PauseDown {
-			t.Errorf("paused for %q after a probe", b.pausedFor())
+		if !reasons[ledger.PauseRestarting] || !reasons[ledger.PauseDown] || calls > 2*circuitCalls {
+			t.Errorf("paused for %v after %d calls", reasons, calls)
 		}
-	}
+		for range 2 {
+			_, _ = NewProber(b.a).Probe(t.Context(), "d")
+			if b.pausedFor() != ledger.PauseDown {
+				t.Errorf("paused for %q after a probe", b.pausedFor())
+			}
+		}
+	})
 }
 
 func TestScopedThrottleHoldsItsPartOnly(t *testing.T) {
 	for name, scope := range map[string]destination.Scope{"object": destination.ScopeObject, "account": destination.ScopeAccount} {
 		for _, whole := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, " as a whole ", whole), func(t *testing.T) {
+			t.Run(fmt.Sprint(name, " as a whole ", whole), inBubble(func(t *testing.T) {
 				b := newPipe(t, quick)
 				b.pausing()
 				batch := b.bookModels("A", "B", "A", "B")
@@ -253,7 +259,7 @@ func TestScopedThrottleHoldsItsPartOnly(t *testing.T) {
 						t.Errorf("%v, %d dead", err, len(b.letters()))
 					}
 				}
-			})
+			}))
 		}
 	}
 }
@@ -271,7 +277,7 @@ func TestPlanSaysWhyNothingIsTried(t *testing.T) {
 		"operator":  {ledger.Pause{Destination: "d", Reason: ledger.PauseOperator, Message: "words"}, "operator"},
 		"down":      {ledger.Pause{Destination: "d", Reason: ledger.PauseDown, Message: "words", Until: until}, "down, probed from time to time"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			b := newPipe(t, quick)
 			b.pausing()
 			batch := b.book(1)
@@ -284,6 +290,6 @@ func TestPlanSaysWhyNothingIsTried(t *testing.T) {
 			if len(got.Destinations) != 1 || got.Destinations[0].Paused != tt.want {
 				t.Errorf("%+v, want paused %q", got.Destinations, tt.want)
 			}
-		})
+		}))
 	}
 }

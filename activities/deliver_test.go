@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -94,134 +95,144 @@ func TestBatchesHaveOneObjectAndMode(t *testing.T) {
 
 // The first attempt takes along what others wait for.
 func TestGroupCommit(t *testing.T) {
-	b := newPipe(t, quick)
-	first, second, third := b.book(3), b.book(4), b.book(5)
-	b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
-		return delivered(batch), nil
-	}
-	for _, batch := range []ledger.Batch{second, first, third} {
-		if _, err := b.attempt("d", batch.ID); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		first, second, third := b.book(3), b.book(4), b.book(5)
+		b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
+			return delivered(batch), nil
 		}
-	}
-	if len(b.w.sizes) != 1 || b.w.sizes[0] != 12 {
-		t.Errorf("writes of %v records, want one of 12", b.w.sizes)
-	}
+		for _, batch := range []ledger.Batch{second, first, third} {
+			if _, err := b.attempt("d", batch.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(b.w.sizes) != 1 || b.w.sizes[0] != 12 {
+			t.Errorf("writes of %v records, want one of 12", b.w.sizes)
+		}
+	})
 }
 
 func TestEachRecordHasItsOwnResult(t *testing.T) {
-	b := newPipe(t, quick)
-	batch := b.book(4)
-	failing := true
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
-		out := delivered(in)
-		for i, r := range in.Records {
-			switch r.Key[2][strings.Index(r.Key[2], "-"):] {
-			case "-1":
-				out[i] = destination.Result{Kind: destination.Rejected, Code: "BAD", Message: "secret contents"}
-			case "-2":
-				if failing {
-					out[i] = destination.Result{Kind: destination.Retry, Code: "LATER", Message: "secret contents"}
-				}
-			case "-3":
-				if failing {
-					out[i] = destination.Result{Kind: destination.Dependency, Code: "PARENT", Message: "secret contents"}
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		batch := b.book(4)
+		failing := true
+		b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
+			out := delivered(in)
+			for i, r := range in.Records {
+				switch r.Key[2][strings.Index(r.Key[2], "-"):] {
+				case "-1":
+					out[i] = destination.Result{Kind: destination.Rejected, Code: "BAD", Message: "secret contents"}
+				case "-2":
+					if failing {
+						out[i] = destination.Result{Kind: destination.Retry, Code: "LATER", Message: "secret contents"}
+					}
+				case "-3":
+					if failing {
+						out[i] = destination.Result{Kind: destination.Dependency, Code: "PARENT", Message: "secret contents"}
+					}
 				}
 			}
+			return out, nil
 		}
-		return out, nil
-	}
-	_, err := b.attempt("d", batch.ID)
-	e := applicationError(t, err)
-	if e.Type() != FailureNotDue || b.pending(batch.ID) != 2 || len(b.letters()) != 1 {
-		t.Fatalf("%v; %d wait, %d dead, want 2 and 1", err, b.pending(batch.ID), len(b.letters()))
-	}
-	failing = false
-	if err := b.deliverTo("d", batch.ID, 20); err != nil {
-		t.Fatal(err)
-	}
-	got, err := b.attempt("d", batch.ID)
-	if err != nil || got.Dead != 1 {
-		t.Errorf("%+v, %v, want one dead", got, err)
-	}
-	if l := b.letters(); len(l) != 1 || l[0].Code != "BAD" || l[0].Message != "secret contents" || l[0].ErrorKind != "rejected" {
-		t.Errorf("dead letters: %+v", l)
-	}
+		_, err := b.attempt("d", batch.ID)
+		e := applicationError(t, err)
+		if e.Type() != FailureNotDue || b.pending(batch.ID) != 2 || len(b.letters()) != 1 {
+			t.Fatalf("%v; %d wait, %d dead, want 2 and 1", err, b.pending(batch.ID), len(b.letters()))
+		}
+		failing = false
+		if err := b.deliverTo("d", batch.ID, 20); err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.attempt("d", batch.ID)
+		if err != nil || got.Dead != 1 {
+			t.Errorf("%+v, %v, want one dead", got, err)
+		}
+		if l := b.letters(); len(l) != 1 || l[0].Code != "BAD" || l[0].Message != "secret contents" || l[0].ErrorKind != "rejected" {
+			t.Errorf("dead letters: %+v", l)
+		}
+	})
 }
 
 // One record breaks every call that it is in. The others get through, and it is
 // given up alone once its time is over.
 func TestPoisonRecordIsFoundAndGivenUp(t *testing.T) {
-	d := quick
-	d.MaxElapsed = 3 * time.Second // enough to find it on a slow machine
-	b := newPipe(t, d)
-	batch := b.book(40)
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
-		for _, r := range in.Records {
-			if strings.HasSuffix(r.Key[2], "-17") {
-				return nil, errors.New("the process died at value 4711")
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		d.MaxElapsed = 3 * time.Second // enough to find it on a slow machine
+		b := newPipe(t, d)
+		batch := b.book(40)
+		b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
+			for _, r := range in.Records {
+				if strings.HasSuffix(r.Key[2], "-17") {
+					return nil, errors.New("the process died at value 4711")
+				}
+			}
+			return delivered(in), nil
+		}
+		var err error
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+			if err = b.deliverTo("d", batch.ID, 1); err == nil {
+				break
+			}
+			if strings.Contains(err.Error(), "4711") {
+				t.Fatalf("a value reached Temporal: %v", err)
 			}
 		}
-		return delivered(in), nil
-	}
-	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		if err = b.deliverTo("d", batch.ID, 1); err == nil {
-			break
+		if err != nil {
+			t.Fatal(err)
 		}
-		if strings.Contains(err.Error(), "4711") {
-			t.Fatalf("a value reached Temporal: %v", err)
+		l := b.letters()
+		if len(l) != 1 || !strings.HasSuffix(l[0].Key.PlatformID, "-17") || l[0].ErrorKind != "exhausted" || !strings.Contains(l[0].Message, "4711") {
+			t.Errorf("dead letters: %+v", l)
 		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := b.letters()
-	if len(l) != 1 || !strings.HasSuffix(l[0].Key.PlatformID, "-17") || l[0].ErrorKind != "exhausted" || !strings.Contains(l[0].Message, "4711") {
-		t.Errorf("dead letters: %+v", l)
-	}
+	})
 }
 
 func TestExhausted(t *testing.T) {
-	d := quick
-	d.MaxElapsed = 30 * time.Millisecond
-	b := newPipe(t, d)
-	batch := b.book(1)
-	b.w.write = answer(destination.Result{Kind: destination.Retry, Code: "DOWN"})
-	if err := b.deliverTo("d", batch.ID, 200); err != nil {
-		t.Fatal(err)
-	}
-	got, err := b.attempt("d", batch.ID)
-	if err != nil || got.Dead != 1 {
-		t.Errorf("%+v, %v, want one dead", got, err)
-	}
-	for _, l := range b.letters() {
-		if l.ErrorKind != "exhausted" || l.Code != "DOWN" || l.Attempts < 2 {
-			t.Errorf("dead letter %+v", l)
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		d.MaxElapsed = 30 * time.Millisecond
+		b := newPipe(t, d)
+		batch := b.book(1)
+		b.w.write = answer(destination.Result{Kind: destination.Retry, Code: "DOWN"})
+		if err := b.deliverTo("d", batch.ID, 200); err != nil {
+			t.Fatal(err)
 		}
-	}
+		got, err := b.attempt("d", batch.ID)
+		if err != nil || got.Dead != 1 {
+			t.Errorf("%+v, %v, want one dead", got, err)
+		}
+		for _, l := range b.letters() {
+			if l.ErrorKind != "exhausted" || l.Code != "DOWN" || l.Attempts < 2 {
+				t.Errorf("dead letter %+v", l)
+			}
+		}
+	})
 }
 
 // The destination has the data even if nobody waits for the answer any more.
 func TestResultsAfterCancellationAreBooked(t *testing.T) {
-	b := newPipe(t, quick)
-	batch := b.book(2)
-	ctx, cancel := context.WithCancel(t.Context())
-	d := b.a.settings().Destinations["d"]
-	claim, err := b.Claim(ctx, ledger.ClaimRequest{Destination: "d", Batch: batch.ID, Limit: 10, Lease: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
-		cancel()
-		return delivered(in), nil
-	}
-	if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, claim, time.Now(), false); err != nil {
-		t.Fatal(err)
-	}
-	if n := b.pending(batch.ID); n != 0 {
-		t.Errorf("%d wait after they were written", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		batch := b.book(2)
+		ctx, cancel := context.WithCancel(t.Context())
+		d := b.a.settings().Destinations["d"]
+		claim, err := b.Claim(ctx, ledger.ClaimRequest{Destination: "d", Batch: batch.ID, Limit: 10, Lease: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) {
+			cancel()
+			return delivered(in), nil
+		}
+		if _, err := b.a.deliverClaim(ctx, "d", b.a.settings(), d, claim, time.Now(), false); err != nil {
+			t.Fatal(err)
+		}
+		if n := b.pending(batch.ID); n != 0 {
+			t.Errorf("%d wait after they were written", n)
+		}
+	})
 }
 
 func TestBackoff(t *testing.T) {

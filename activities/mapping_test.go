@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -55,23 +56,25 @@ func (b *pipe) expect(log *[]string, want ...string) {
 
 // related() loads the records of a whole claim with one query for each step.
 func TestRelatedRecordsAreLoadedTogether(t *testing.T) {
-	b := routed(t, []string{"d"}, config.Route{Name: "r", Models: []string{"INVOICES"}, To: []string{"d"}, Mapping: config.Mapping{Map: map[string]string{
-		"who": `related("CONTACTS", record.contact).name`, "country": `related("COUNTRIES", related("CONTACTS", record.contact).country).name`,
-	}}})
-	calls := 0
-	b.a.store = &countingStore{b.Ledger, &calls}
-	log := b.written(nil)
-	batch := b.take(of("CONTACTS", `[{"id":"c1","name":"A","country":"de"},{"id":"c2","name":"B"}]`), of("COUNTRIES", `[{"id":"de","name":"Germany"}]`),
-		of("INVOICES", `[{"id":"1","contact":"c1"},{"id":"2","contact":"c2"},{"id":"3","contact":"none"},{"id":"4"},{"id":"5","contact":"c1"}]`))
-	b.apply(batch.ID)
-	if err := b.deliverTo("d", batch.ID, 5); err != nil {
-		t.Fatal(err)
-	}
-	b.expect(log, `invoices upsert 1 {"country":"Germany","who":"A"}`, `invoices upsert 2 {"country":null,"who":"B"}`,
-		`invoices upsert 3 {"country":null,"who":null}`, `invoices upsert 4 {"country":null,"who":null}`, `invoices upsert 5 {"country":"Germany","who":"A"}`)
-	if calls != 2 {
-		t.Errorf("%d queries, want one for each of 2 steps", calls)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"d"}, config.Route{Name: "r", Models: []string{"INVOICES"}, To: []string{"d"}, Mapping: config.Mapping{Map: map[string]string{
+			"who": `related("CONTACTS", record.contact).name`, "country": `related("COUNTRIES", related("CONTACTS", record.contact).country).name`,
+		}}})
+		calls := 0
+		b.a.store = &countingStore{b.Ledger, &calls}
+		log := b.written(nil)
+		batch := b.take(of("CONTACTS", `[{"id":"c1","name":"A","country":"de"},{"id":"c2","name":"B"}]`), of("COUNTRIES", `[{"id":"de","name":"Germany"}]`),
+			of("INVOICES", `[{"id":"1","contact":"c1"},{"id":"2","contact":"c2"},{"id":"3","contact":"none"},{"id":"4"},{"id":"5","contact":"c1"}]`))
+		b.apply(batch.ID)
+		if err := b.deliverTo("d", batch.ID, 5); err != nil {
+			t.Fatal(err)
+		}
+		b.expect(log, `invoices upsert 1 {"country":"Germany","who":"A"}`, `invoices upsert 2 {"country":null,"who":"B"}`,
+			`invoices upsert 3 {"country":null,"who":null}`, `invoices upsert 4 {"country":null,"who":null}`, `invoices upsert 5 {"country":"Germany","who":"A"}`)
+		if calls != 2 {
+			t.Errorf("%d queries, want one for each of 2 steps", calls)
+		}
+	})
 }
 
 type countingStore struct {
@@ -86,64 +89,70 @@ func (s *countingStore) Related(ctx context.Context, keys []event.RecordKey) ([]
 
 // A record whose mapping fails is given up and stops no other.
 func TestFailedMappingIsADeadLetter(t *testing.T) {
-	b := routed(t, []string{"d"}, config.Route{Name: "r", To: []string{"d"}, Mapping: config.Mapping{Map: map[string]string{"x": `10 / record.a`}}})
-	log := b.written(nil)
-	batch := b.take(of("M", `[{"id":"1","a":4},{"id":"2","a":0},{"id":"3","a":"secret"}]`))
-	b.apply(batch.ID)
-	if err := b.deliverTo("d", batch.ID, 5); err != nil {
-		t.Fatal(err)
-	}
-	b.expect(log, `m upsert 1 {"x":2.5}`)
-	letters := b.letters()
-	if len(letters) != 2 {
-		t.Fatalf("dead letters %+v", letters)
-	}
-	for _, l := range letters {
-		if l.ErrorKind != "mapping" || !strings.HasPrefix(l.Message, "mapping of x: ") || strings.Contains(l.Message, "secret") {
-			t.Errorf("dead letter %+v", l)
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"d"}, config.Route{Name: "r", To: []string{"d"}, Mapping: config.Mapping{Map: map[string]string{"x": `10 / record.a`}}})
+		log := b.written(nil)
+		batch := b.take(of("M", `[{"id":"1","a":4},{"id":"2","a":0},{"id":"3","a":"secret"}]`))
+		b.apply(batch.ID)
+		if err := b.deliverTo("d", batch.ID, 5); err != nil {
+			t.Fatal(err)
 		}
-	}
+		b.expect(log, `m upsert 1 {"x":2.5}`)
+		letters := b.letters()
+		if len(letters) != 2 {
+			t.Fatalf("dead letters %+v", letters)
+		}
+		for _, l := range letters {
+			if l.ErrorKind != "mapping" || !strings.HasPrefix(l.Message, "mapping of x: ") || strings.Contains(l.Message, "secret") {
+				t.Errorf("dead letter %+v", l)
+			}
+		}
+	})
 }
 
 func TestConditionsSeeTheRecordAndItsHistory(t *testing.T) {
-	b := routed(t, []string{"big", "paid", "log"},
-		config.Route{Name: "big", Where: `record.total > 1000.00`, To: []string{"big"}},
-		config.Route{Name: "paid", Where: `record.status == "PAID" && previous.status != "PAID" && has(change.status) && event.company_id == "1"`, To: []string{"paid"}},
-		config.Route{Name: "log", Mode: "changes", Where: `change.total == 5`, To: []string{"log"}})
-	step := func(body string, want map[string]int) {
-		t.Helper()
-		batch := b.take(of("INVOICES", body))
-		got := waitingAt(b.apply(batch.ID))
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: waiting %v, want %v", body, got, want)
-		}
-		b.written(nil)
-		for name := range got {
-			if err := b.deliverTo(name, batch.ID, 5); err != nil {
-				t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"big", "paid", "log"},
+			config.Route{Name: "big", Where: `record.total > 1000.00`, To: []string{"big"}},
+			config.Route{Name: "paid", Where: `record.status == "PAID" && previous.status != "PAID" && has(change.status) && event.company_id == "1"`, To: []string{"paid"}},
+			config.Route{Name: "log", Mode: "changes", Where: `change.total == 5`, To: []string{"log"}})
+		step := func(body string, want map[string]int) {
+			t.Helper()
+			batch := b.take(of("INVOICES", body))
+			got := waitingAt(b.apply(batch.ID))
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: waiting %v, want %v", body, got, want)
+			}
+			b.written(nil)
+			for name := range got {
+				if err := b.deliverTo(name, batch.ID, 5); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-	}
-	step(`[{"id":"1","total":1000.01},{"id":"2","total":1000}]`, map[string]int{"big": 1})
-	step(`[{"id":"1","status":"PAID"}]`, map[string]int{"big": 1, "paid": 1})
-	step(`[{"id":"1","memo":"x"}]`, map[string]int{"big": 1})
-	step(`[{"id":"2","total":5}]`, map[string]int{"log": 1})
+		step(`[{"id":"1","total":1000.01},{"id":"2","total":1000}]`, map[string]int{"big": 1})
+		step(`[{"id":"1","status":"PAID"}]`, map[string]int{"big": 1, "paid": 1})
+		step(`[{"id":"1","memo":"x"}]`, map[string]int{"big": 1})
+		step(`[{"id":"2","total":5}]`, map[string]int{"log": 1})
+	})
 }
 
 func TestUnroutedEventsAreCountedOnce(t *testing.T) {
-	b := routed(t, []string{"d", "rest"},
-		config.Route{Name: "r", Models: []string{"INVOICES"}, To: []string{"d"}},
-		config.Route{Name: "rest", Events: []string{"*"}, CatchAll: true, To: []string{"rest"}})
-	batch := b.take(of("INVOICES", `[{"id":"1"}]`), of("BILLS", `[{"id":"1"}]`), event.Event{Kind: event.KindSyncCompleted, Body: []byte(`{}`)})
-	got := waitingAt(b.apply(batch.ID))
-	if got["d"] != 1 || got["rest"] != 2 {
-		t.Errorf("waiting %v", got)
-	}
-	b.apply(batch.ID)
-	list, err := b.ListEvents(t.Context(), ledger.EventFilter{Unrouted: true})
-	if err != nil || len(list) != 2 || list[0].Kind != event.KindSyncCompleted || list[1].Model != "BILLS" {
-		t.Errorf("unrouted %+v, %v", list, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := routed(t, []string{"d", "rest"},
+			config.Route{Name: "r", Models: []string{"INVOICES"}, To: []string{"d"}},
+			config.Route{Name: "rest", Events: []string{"*"}, CatchAll: true, To: []string{"rest"}})
+		batch := b.take(of("INVOICES", `[{"id":"1"}]`), of("BILLS", `[{"id":"1"}]`), event.Event{Kind: event.KindSyncCompleted, Body: []byte(`{}`)})
+		got := waitingAt(b.apply(batch.ID))
+		if got["d"] != 1 || got["rest"] != 2 {
+			t.Errorf("waiting %v", got)
+		}
+		b.apply(batch.ID)
+		list, err := b.ListEvents(t.Context(), ledger.EventFilter{Unrouted: true})
+		if err != nil || len(list) != 2 || list[0].Kind != event.KindSyncCompleted || list[1].Model != "BILLS" {
+			t.Errorf("unrouted %+v, %v", list, err)
+		}
+	})
 }
 
 func lists(t *testing.T) *pipe {
@@ -232,110 +241,120 @@ func family(t *testing.T, d Destination) *pipe {
 }
 
 func TestParentsGoFirst(t *testing.T) {
-	b := family(t, quick)
-	log := b.written(nil)
-	b.step(func() event.Event { return of("CONTACTS", `[]`) }(), 5)
-	batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"},{"id":"i2"}]`), of("CONTACTS", `[{"id":"c1"}]`), of("ITEMS", `[{"id":"2","parent":"1"},{"id":"1"}]`))
-	b.apply(batch.ID)
-	if err := b.deliverTo("d", batch.ID, 10); err != nil {
-		t.Fatal(err)
-	}
-	at := func(line string) int {
-		i := slices.Index(*log, line)
-		if i < 0 {
-			t.Fatalf("%s was not written: %v", line, *log)
+	synctest.Test(t, func(t *testing.T) {
+		b := family(t, quick)
+		log := b.written(nil)
+		b.step(func() event.Event { return of("CONTACTS", `[]`) }(), 5)
+		batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"},{"id":"i2"}]`), of("CONTACTS", `[{"id":"c1"}]`), of("ITEMS", `[{"id":"2","parent":"1"},{"id":"1"}]`))
+		b.apply(batch.ID)
+		if err := b.deliverTo("d", batch.ID, 10); err != nil {
+			t.Fatal(err)
 		}
-		return i
-	}
-	if at(`contacts upsert c1 {}`) > at(`invoices upsert i1 {"contact":"c1"}`) || at(`items upsert 1 {}`) > at(`items upsert 2 {"parent":"1"}`) {
-		t.Errorf("written %v", *log)
-	}
+		at := func(line string) int {
+			i := slices.Index(*log, line)
+			if i < 0 {
+				t.Fatalf("%s was not written: %v", line, *log)
+			}
+			return i
+		}
+		if at(`contacts upsert c1 {}`) > at(`invoices upsert i1 {"contact":"c1"}`) || at(`items upsert 1 {}`) > at(`items upsert 2 {"parent":"1"}`) {
+			t.Errorf("written %v", *log)
+		}
+	})
 }
 
 // A record waits for its parent without burning attempts, and goes with the
 // parent's own attempt.
 func TestARecordWaitsForItsParent(t *testing.T) {
-	patient := quick
-	patient.InitialInterval, patient.MaxInterval = time.Hour, time.Hour
-	b := family(t, patient)
-	log := b.written(nil)
-	batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"},{"id":"i2"}]`))
-	b.apply(batch.ID)
-	_, err := b.attempt("d", batch.ID)
-	e := applicationError(t, err)
-	if e.Type() != FailureNotDue || e.NextRetryDelay() < time.Minute {
-		t.Errorf("the attempt said %v, again in %s", err, e.NextRetryDelay())
-	}
-	b.expect(log, `invoices upsert i2 {}`)
-	states, err := b.RecordsByKey(t.Context(), event.RecordKey{PlatformID: "i1"})
-	if err != nil || states[0].Deliveries[0].Attempts != 0 || states[0].Deliveries[0].Code != "parent_missing" {
-		t.Errorf("%+v, %v", states, err)
-	}
-	b.step(of("CONTACTS", `[{"id":"c1"}]`), 3)
-	b.expect(log, `contacts upsert c1 {}`, `invoices upsert i1 {"contact":"c1"}`)
-	if n := b.pending(batch.ID); n != 0 {
-		t.Errorf("%d wait", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		patient := quick
+		patient.InitialInterval, patient.MaxInterval = time.Hour, time.Hour
+		b := family(t, patient)
+		log := b.written(nil)
+		batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"},{"id":"i2"}]`))
+		b.apply(batch.ID)
+		_, err := b.attempt("d", batch.ID)
+		e := applicationError(t, err)
+		if e.Type() != FailureNotDue || e.NextRetryDelay() < time.Minute {
+			t.Errorf("the attempt said %v, again in %s", err, e.NextRetryDelay())
+		}
+		b.expect(log, `invoices upsert i2 {}`)
+		states, err := b.RecordsByKey(t.Context(), event.RecordKey{PlatformID: "i1"})
+		if err != nil || states[0].Deliveries[0].Attempts != 0 || states[0].Deliveries[0].Code != "parent_missing" {
+			t.Errorf("%+v, %v", states, err)
+		}
+		b.step(of("CONTACTS", `[{"id":"c1"}]`), 3)
+		b.expect(log, `contacts upsert c1 {}`, `invoices upsert i1 {"contact":"c1"}`)
+		if n := b.pending(batch.ID); n != 0 {
+			t.Errorf("%d wait", n)
+		}
+	})
 }
 
 func TestAMissingParentIsADeadLetterInTheEnd(t *testing.T) {
-	hasty := quick
-	hasty.MaxElapsed = 20 * time.Millisecond
-	b := family(t, hasty)
-	b.written(nil)
-	batch := b.take(of("INVOICES", `[{"id":"i1","contact":"secret"}]`))
-	b.apply(batch.ID)
-	if err := b.deliverTo("d", batch.ID, 100); err != nil {
-		t.Fatal(err)
-	}
-	letters := b.letters()
-	if len(letters) != 1 || letters[0].ErrorKind != "parent_missing" || letters[0].Message != "waits for its parent: the record of CONTACTS that contact names is not at d" {
-		t.Errorf("dead letters %+v", letters)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		hasty := quick
+		hasty.MaxElapsed = 20 * time.Millisecond
+		b := family(t, hasty)
+		b.written(nil)
+		batch := b.take(of("INVOICES", `[{"id":"i1","contact":"secret"}]`))
+		b.apply(batch.ID)
+		if err := b.deliverTo("d", batch.ID, 100); err != nil {
+			t.Fatal(err)
+		}
+		letters := b.letters()
+		if len(letters) != 1 || letters[0].ErrorKind != "parent_missing" || letters[0].Message != "waits for its parent: the record of CONTACTS that contact names is not at d" {
+			t.Errorf("dead letters %+v", letters)
+		}
+	})
 }
 
 // A destination that says that a parent is missing lets the record wait as well.
 func TestDependencyOfThePluginCountsNoFailure(t *testing.T) {
-	b := family(t, quick)
-	missing := true
-	b.written(func(batch destination.Batch, _ destination.Record) *destination.Result {
-		if missing && batch.Object == "invoices" {
-			return &destination.Result{Kind: destination.Dependency, Code: "FK"}
+	synctest.Test(t, func(t *testing.T) {
+		b := family(t, quick)
+		missing := true
+		b.written(func(batch destination.Batch, _ destination.Record) *destination.Result {
+			if missing && batch.Object == "invoices" {
+				return &destination.Result{Kind: destination.Dependency, Code: "FK"}
+			}
+			return nil
+		})
+		b.step(of("CONTACTS", `[{"id":"c1"}]`), 5)
+		batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"}]`))
+		b.apply(batch.ID)
+		for range 3 {
+			if _, err := b.attempt("d", batch.ID); err == nil {
+				t.Fatal("delivered what its destination refused")
+			} else if e, ok := errors.AsType[*temporal.ApplicationError](err); !ok || e.Type() != FailureNotDue {
+				t.Fatal(err)
+			}
 		}
-		return nil
-	})
-	b.step(of("CONTACTS", `[{"id":"c1"}]`), 5)
-	batch := b.take(of("INVOICES", `[{"id":"i1","contact":"c1"}]`))
-	b.apply(batch.ID)
-	for range 3 {
-		if _, err := b.attempt("d", batch.ID); err == nil {
-			t.Fatal("delivered what its destination refused")
-		} else if e, ok := errors.AsType[*temporal.ApplicationError](err); !ok || e.Type() != FailureNotDue {
+		states, err := b.RecordsByKey(t.Context(), event.RecordKey{PlatformID: "i1"})
+		if err != nil || states[0].Deliveries[0].Attempts != 0 || states[0].Deliveries[0].Code != "FK" {
+			t.Errorf("%+v, %v", states, err)
+		}
+		missing = false
+		if err := b.deliverTo("d", batch.ID, 100); err != nil {
 			t.Fatal(err)
 		}
-	}
-	states, err := b.RecordsByKey(t.Context(), event.RecordKey{PlatformID: "i1"})
-	if err != nil || states[0].Deliveries[0].Attempts != 0 || states[0].Deliveries[0].Code != "FK" {
-		t.Errorf("%+v, %v", states, err)
-	}
-	missing = false
-	if err := b.deliverTo("d", batch.ID, 100); err != nil {
-		t.Fatal(err)
-	}
+	})
 }
 
 // Sources name parents by text or by number, as their platform ids are.
 func TestAParentMayBeNamedByANumber(t *testing.T) {
-	b := family(t, quick)
-	log := b.written(nil)
-	batch := b.take(of("INVOICES", `[{"id":"i1","contact":17},{"id":"i2","contact":null},{"id":"i3","contact":{}}]`))
-	b.apply(batch.ID)
-	if _, err := b.attempt("d", batch.ID); err == nil {
-		t.Fatal("an invoice did not wait for its contact")
-	}
-	b.expect(log, `invoices upsert i2 {"contact":null}`, `invoices upsert i3 {"contact":{}}`)
-	b.step(of("CONTACTS", `[{"id":"17"}]`), 20)
-	b.expect(log, `contacts upsert 17 {}`, `invoices upsert i1 {"contact":17}`)
+	synctest.Test(t, func(t *testing.T) {
+		b := family(t, quick)
+		log := b.written(nil)
+		batch := b.take(of("INVOICES", `[{"id":"i1","contact":17},{"id":"i2","contact":null},{"id":"i3","contact":{}}]`))
+		b.apply(batch.ID)
+		if _, err := b.attempt("d", batch.ID); err == nil {
+			t.Fatal("an invoice did not wait for its contact")
+		}
+		b.expect(log, `invoices upsert i2 {"contact":null}`, `invoices upsert i3 {"contact":{}}`)
+		b.step(of("CONTACTS", `[{"id":"17"}]`), 20)
+		b.expect(log, `contacts upsert 17 {}`, `invoices upsert i1 {"contact":17}`)
+	})
 }
 
 // A record with more elements than one claim has time for goes over several:

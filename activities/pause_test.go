@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluicehq/sluice/internal/ledger"
@@ -29,7 +30,7 @@ func TestThrottleAndMisconfigurationPause(t *testing.T) {
 			return nil, fmt.Errorf("plugin: %w", &destination.Failure{Kind: destination.Misconfigured, Code: "401", Err: errors.New("words")})
 		}, ledger.Pause{Reason: ledger.PauseMisconfigured, Message: "plugin: words"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, inBubble(func(t *testing.T) {
 			b := newPipe(t, quick)
 			batch := b.book(2)
 			b.w.write = tt.write
@@ -50,49 +51,55 @@ func TestThrottleAndMisconfigurationPause(t *testing.T) {
 			if b.pending(batch.ID) != 2 || len(b.letters()) != 0 {
 				t.Errorf("%d wait, %d dead", b.pending(batch.ID), len(b.letters()))
 			}
-		})
+		}))
 	}
 }
 
 func TestNothingIsWrittenToAPausedDestination(t *testing.T) {
-	b := newPipe(t, quick)
-	batch := b.book(2)
-	b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) { return delivered(in), nil }
-	is := true
-	b.a.pauses = func(string) (*ledger.Pause, []ledger.Pause) {
-		if is {
-			return &ledger.Pause{Reason: ledger.PauseOperator}, nil
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		batch := b.book(2)
+		b.w.write = func(_ context.Context, in destination.Batch) ([]destination.Result, error) { return delivered(in), nil }
+		is := true
+		b.a.pauses = func(string) (*ledger.Pause, []ledger.Pause) {
+			if is {
+				return &ledger.Pause{Reason: ledger.PauseOperator}, nil
+			}
+			return nil, nil
 		}
-		return nil, nil
-	}
-	_, err := b.attempt("d", batch.ID)
-	if e := applicationError(t, err); e.Type() != FailurePaused || len(b.w.sizes) != 0 {
-		t.Fatalf("%v after writes of %v", err, b.w.sizes)
-	}
-	is = false
-	if _, err := b.attempt("d", batch.ID); err != nil || len(b.w.sizes) != 1 {
-		t.Errorf("%v after writes of %v", err, b.w.sizes)
-	}
+		_, err := b.attempt("d", batch.ID)
+		if e := applicationError(t, err); e.Type() != FailurePaused || len(b.w.sizes) != 0 {
+			t.Fatalf("%v after writes of %v", err, b.w.sizes)
+		}
+		is = false
+		if _, err := b.attempt("d", batch.ID); err != nil || len(b.w.sizes) != 1 {
+			t.Errorf("%v after writes of %v", err, b.w.sizes)
+		}
+	})
 }
 
 func TestDestinationThatLeftTheConfiguration(t *testing.T) {
-	b := newPipe(t, quick)
-	_, err := b.attempt("other", b.book(1).ID)
-	if e := applicationError(t, err); e.Type() != FailureGone || e.NextRetryDelay() < time.Minute {
-		t.Errorf("%v, again after %v", err, e.NextRetryDelay())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newPipe(t, quick)
+		_, err := b.attempt("other", b.book(1).ID)
+		if e := applicationError(t, err); e.Type() != FailureGone || e.NextRetryDelay() < time.Minute {
+			t.Errorf("%v, again after %v", err, e.NextRetryDelay())
+		}
+	})
 }
 
 // A write that was refused its place has none, even if its moment came while it
 // was being refused.
 func TestRefusedByTheRateIsNotWritten(t *testing.T) {
-	d := quick
-	d.WritesPerSecond = 1
-	b := newPipe(t, d)
-	b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
-		return 0, false, nil
-	}
-	if wait := b.a.limit(t.Context(), "d", d, time.Now()); wait <= 0 {
-		t.Errorf("it goes on, %v", wait)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		d.WritesPerSecond = 1
+		b := newPipe(t, d)
+		b.a.pace = func(context.Context, string, float64, time.Duration) (time.Duration, bool, error) {
+			return 0, false, nil
+		}
+		if wait := b.a.limit(t.Context(), "d", d, time.Now()); wait <= 0 {
+			t.Errorf("it goes on, %v", wait)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 	pb "github.com/sluicehq/sluice/plugins/destination/destinationpb"
@@ -79,6 +80,11 @@ func fromError(ctx context.Context, err error) error {
 	case codes.Unavailable:
 		return &unavailableError{cause: text}
 	case codes.Canceled, codes.DeadlineExceeded:
+		// The plugin's clock for the same deadline may ring before the caller's.
+		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
 		// The caller did not ask for this: the plugin is stopping.
 		return &unavailableError{cause: err}
 	default: // gRPC's own, such as a message over the limit
