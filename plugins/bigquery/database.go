@@ -98,16 +98,24 @@ func (d *database) close() error {
 	return d.client.Close()
 }
 
-// call makes a request, and once more with a new token if the first is refused.
+// slowLink is how many bytes a second a request may take to be sent.
+const slowLink = 256 << 10
+
+// call makes a small request.
+func (d *database) call(ctx context.Context, f func(ctx context.Context, c *bigquery.Client) error) error {
+	return d.send(ctx, 0, f)
+}
+
+// send makes a request of so many bytes, and once more with a new token if the first is refused.
 // The client repeats requests for as long as it is let: it is not let long, so
 // that a warehouse that asks to wait is known as such.
-func (d *database) call(ctx context.Context, f func(ctx context.Context, c *bigquery.Client) error) error {
+func (d *database) send(ctx context.Context, size int, f func(ctx context.Context, c *bigquery.Client) error) error {
 	for try := 0; ; try++ {
 		c, err := d.connected()
 		if err != nil {
 			return err
 		}
-		bounded, cancel := context.WithTimeout(ctx, d.patience)
+		bounded, cancel := context.WithTimeout(ctx, d.patience+time.Duration(size)*time.Second/slowLink)
 		err = f(bounded, c)
 		cancel()
 		if e, ok := errors.AsType[*googleapi.Error](err); !ok || e.Code != http.StatusUnauthorized || try > 0 {
@@ -119,8 +127,12 @@ func (d *database) call(ctx context.Context, f func(ctx context.Context, c *bigq
 
 // run runs a query or script to its end and returns its status.
 func (d *database) run(ctx context.Context, sql string, params map[string]string) (*bigquery.JobStatus, error) {
+	size := len(sql)
+	for _, value := range params {
+		size += len(value)
+	}
 	var job *bigquery.Job
-	err := d.call(ctx, func(ctx context.Context, c *bigquery.Client) (err error) {
+	err := d.send(ctx, size, func(ctx context.Context, c *bigquery.Client) (err error) {
 		q := c.Query(sql)
 		for name, value := range params {
 			q.Parameters = append(q.Parameters, bigquery.QueryParameter{Name: name, Value: value})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/bisect"
 )
 
 // link is an association to make.
@@ -18,6 +19,10 @@ type link struct {
 type end struct {
 	ID string `json:"id"`
 }
+
+// maxLinks is how many associations HubSpot makes with a call: 2,000 are
+// documented.
+const maxLinks = 2000
 
 // associate makes the associations of what was written.
 func (w *writing) associate(ctx context.Context) {
@@ -31,62 +36,86 @@ func (w *writing) associate(ctx context.Context) {
 				byKey[key] = append(byKey[key], it)
 			}
 		}
-		for keys := range slices.Chunk(slices.Sorted(maps.Keys(byKey)), maxInputs) {
-			w.associateSome(ctx, a, keys, byKey)
+		links := w.links(ctx, a, byKey)
+		for part := range slices.Chunk(links, maxLinks) {
+			w.link(ctx, a, part)
 		}
 	}
 }
 
-func (w *writing) associateSome(ctx context.Context, a association, keys []string, byKey map[string][]*item) {
-	var all []*item
-	for _, key := range keys {
-		all = append(all, byKey[key]...)
-	}
+// linked is an item and what it is to be associated with.
+type linked struct {
+	*item
+	link
+}
+
+// links finds the parents of items by the keys that these name them by. Items
+// without one get their result.
+func (w *writing) links(ctx context.Context, a association, byKey map[string][]*item) []linked {
+	keys := slices.Sorted(maps.Keys(byKey))
 	parents, err := w.parents(ctx, a, keys)
 	if err != nil {
-		w.unlinked(all, w.client.result(err))
+		for _, key := range keys {
+			w.unlinked(byKey[key], w.client.result(err))
+		}
 		w.stopped = err
-		return
+		return nil
 	}
-	var (
-		links  []link
-		linked []*item
-	)
+	var out []linked
 	for _, key := range keys {
 		parent, found := parents[key]
+		if !found {
+			w.unlinked(byKey[key], destination.Result{
+				Kind: destination.Dependency, Code: codeParent,
+				Message: "the record is in HubSpot; the one of " + a.To + " that its " + a.Property + " names is not",
+			})
+			continue
+		}
 		for _, it := range byKey[key] {
-			if !found {
-				w.unlinked([]*item{it}, destination.Result{
-					Kind: destination.Dependency, Code: codeParent,
-					Message: "the record is in HubSpot; the one of " + a.To + " that its " + a.Property + " names is not",
-				})
-				continue
-			}
-			links = append(links, link{From: end{it.recordID}, To: end{parent}})
-			linked = append(linked, it)
+			out = append(out, linked{it, link{From: end{it.recordID}, To: end{parent}}})
 		}
 	}
+	return out
+}
+
+// link makes associations, also when the records after these could not be
+// written: else all of these would be written again. HubSpot does not say which
+// of them leads to a record that is not there: halves find it.
+func (w *writing) link(ctx context.Context, a association, links []linked) {
 	path := "/crm/associations/" + datedVersion + "/" + a.From + "/" + a.To + "/batch/associate/default"
-	for i := 0; i < len(links); i += maxInputs {
-		last := min(i+maxInputs, len(links))
+	var failed error // what holds for the next call too
+	bisect.Each(links, func(part []linked) bool {
+		var in batchInput[link]
+		items := make([]*item, len(part))
+		for i, l := range part {
+			in.Inputs, items[i] = append(in.Inputs, l.link), l.item
+		}
+		if failed != nil {
+			w.unlinked(items, w.client.result(failed))
+			return false
+		}
 		var answer batchAnswer
-		err := w.client.call(ctx, http.MethodPost, path, batchInput[link]{links[i:last]}, &answer)
+		err := w.client.call(ctx, http.MethodPost, path, in, &answer)
 		if err == nil && len(answer.Errors) > 0 {
 			// It does not say which ones; making the others again does no harm.
 			err = resultFailure(destination.Result{Kind: destination.Retry, Code: codeOf(0, answer.Errors[0]), Message: describe(0, answer.Errors[0])})
 		}
 		if err == nil {
-			continue
+			return false
 		}
 		r := w.client.result(err)
 		if e := asAPIError(err); e != nil && e.status == http.StatusNotFound {
-			r.Kind = destination.Dependency // deleted since its id was read or remembered
-			for _, it := range linked[i:last] {
-				w.known.forget(name{a.To, a.ToProperty, it.properties[a.Property]})
+			if len(part) > 1 {
+				return true
 			}
+			r.Kind = destination.Dependency // deleted since its id was read or remembered
+			w.known.forget(name{a.To, a.ToProperty, part[0].properties[a.Property]})
+		} else if !isBad(err) {
+			failed = err
 		}
-		w.unlinked(linked[i:last], r)
-	}
+		w.unlinked(items, r)
+		return false
+	})
 }
 
 // parents returns the ids of the records that an association leads to, of those
@@ -101,18 +130,20 @@ func (w *writing) parents(ctx context.Context, a association, keys []string) (ma
 			unknown = append(unknown, key)
 		}
 	}
-	if len(unknown) == 0 {
-		return out, nil
+	for some := range slices.Chunk(unknown, maxInputs) {
+		found, err := w.read(ctx, a.To, a.ToProperty, some)
+		if isBad(err) {
+			return out, nil // the property comes with the first of the other records
+		}
+		if err != nil {
+			return out, err
+		}
+		for key, state := range found {
+			out[key] = state.id
+			w.known.put(name{a.To, a.ToProperty, key}, state.id)
+		}
 	}
-	found, err := w.read(ctx, a.To, a.ToProperty, unknown)
-	if isBad(err) {
-		return out, nil // the property comes with the first of the other records
-	}
-	for key, state := range found {
-		out[key] = state.id
-		w.known.put(name{a.To, a.ToProperty, key}, state.id)
-	}
-	return out, err
+	return out, nil
 }
 
 // unlinked gives records that are written the result of their association, and

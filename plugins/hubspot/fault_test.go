@@ -116,8 +116,8 @@ func TestLimitsOfTheAccount(t *testing.T) {
 	if last.Kind != destination.Throttled || last.Code != "DAILY" || !last.Until.After(time.Now()) {
 		t.Errorf("%v %s until %v", last.Kind, last.Code, last.Until)
 	}
-	if n := len(byKey(t, account, "companies")); n != 3 {
-		t.Errorf("%d companies within the limit, want 3", n)
+	if n := len(byKey(t, account, "companies")); n != 4 {
+		t.Errorf("%d companies within the limit, want 4", n)
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
 )
 
@@ -15,6 +17,13 @@ const (
 	version = "0.1.0"
 	// maxInputs is how many inputs HubSpot takes in a batch.
 	maxInputs = 100
+	// maxRecords is how many records one Write takes. What it makes of them beside
+	// batches, associations above all, goes by the thousand; and fewer batches stay
+	// half empty.
+	maxRecords = 2000
+	// answerTime is kept back from the deadline of a Write, so that what was
+	// written until then can still be told.
+	answerTime = 2 * time.Second
 )
 
 // hubspot is the destination.
@@ -42,7 +51,7 @@ func (d *hubspot) Describe(context.Context) (destination.Description, error) {
 		Capabilities: []destination.Capability{
 			destination.CapabilityCheck, destination.CapabilityDryRun, destination.CapabilityObjects, destination.CapabilityRecords,
 		},
-		MaxBatchRecords: maxInputs,
+		MaxBatchRecords: maxRecords,
 		MaxBatchBytes:   4 << 20,
 	}, nil
 }
@@ -81,6 +90,8 @@ func (d *hubspot) Write(ctx context.Context, b destination.Batch) ([]destination
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := httpanswer.KeepTime(ctx, answerTime)
+	defer cancel()
 	d.client.knowZone(ctx)
 	types, err := d.schemas.prepare(ctx, b.Object, w.key, w.wanted())
 	if err != nil {

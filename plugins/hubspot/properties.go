@@ -176,12 +176,18 @@ func (s *schemas) makeMissing(ctx context.Context, object string, o *schema, wan
 		}
 	}
 	for chunk := range slices.Chunk(missing, maxInputs) {
-		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, "/batch/create"), batchInput[definition]{chunk}, nil)
+		var made struct {
+			Results []definition `json:"results"`
+		}
+		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, "/batch/create"), batchInput[definition]{chunk}, &made)
 		if err != nil && !isBad(err) {
 			return err
 		}
+		for _, d := range made.Results {
+			o.definitions[d.Name] = d
+		}
 	}
-	if len(missing) == 0 {
+	if !slices.ContainsFunc(missing, func(d definition) bool { return o.definitions[d.Name].Name == "" }) {
 		return nil
 	}
 	return s.load(ctx, object, o)

@@ -239,6 +239,15 @@ func TestAssociationFails(t *testing.T) {
 	}
 }
 
+// archive is somebody else who deletes a company.
+func archive(t *testing.T, account *fake.Server, key string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"inputs":[{"id":%q}]}`, byKey(t, account, "companies")[key]["hs_object_id"])
+	r := httptest.NewRequest(http.MethodPost, "/crm/objects/2026-09/companies/batch/archive", strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+token)
+	account.ServeHTTP(httptest.NewRecorder(), r)
+}
+
 // What was written needs no look-up; what somebody deleted since does.
 func TestParentsAreRemembered(t *testing.T) {
 	d, account := open(t, fake.Options{}, dealAssociation)
@@ -255,13 +264,7 @@ func TestParentsAreRemembered(t *testing.T) {
 	if n := reads(); n != 0 || len(account.Associations()) != 2 {
 		t.Errorf("%d reads, associations %v", n, account.Associations())
 	}
-	archive := func(key string) {
-		body := fmt.Sprintf(`{"inputs":[{"id":%q}]}`, byKey(t, account, "companies")[key]["hs_object_id"])
-		r := httptest.NewRequest(http.MethodPost, "/crm/objects/2026-09/companies/batch/archive", strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+token)
-		account.ServeHTTP(httptest.NewRecorder(), r)
-	}
-	archive("c000") // by somebody else
+	archive(t, account, "c000")
 	for range 2 {
 		want(t, write(t, d, batch("deals", deal("d3", "c000"))), dependency)
 	}
@@ -274,5 +277,49 @@ func TestParentsAreRemembered(t *testing.T) {
 	want(t, write(t, d, batch("deals", deal("d4", "c001"))), delivered)
 	if n := len(account.Associations()); n != 3 {
 		t.Errorf("%d associations, want 3", n)
+	}
+}
+
+// Batches have 100 records, associations go by the thousand; and of the many only
+// the one whose parent is gone waits.
+func TestManyRecordsAtOnce(t *testing.T) {
+	d, account := open(t, fake.Options{}, dealAssociation)
+	want(t, write(t, d, companies(250)), delivered)
+	archive(t, account, "c077")
+	b := batch("deals")
+	kinds := make([]destination.ResultKind, 250)
+	for i := range kinds {
+		b.Records = append(b.Records, deal(fmt.Sprintf("d%03d", i), fmt.Sprintf("c%03d", i)))
+		if kinds[i] = delivered; i == 77 {
+			kinds[i] = dependency
+		}
+	}
+	want(t, write(t, d, b), kinds...)
+	if n := calls(account, "/companies/batch/create"); n != 3+1 { // one makes properties
+		t.Errorf("%d calls for 250 companies", n)
+	}
+	if n := calls(account, "/associations/"); n > 20 {
+		t.Errorf("%d calls for 250 associations", n)
+	}
+	if n := len(account.Associations()); n != 249 {
+		t.Errorf("%d associations", n)
+	}
+}
+
+// A Write that is cut short makes the associations of what it wrote: else all of
+// that would be written again.
+func TestAssociationsAfterAnError(t *testing.T) {
+	d, account := open(t, fake.Options{}, dealAssociation)
+	want(t, write(t, d, companies(1)), delivered)
+	b := batch("deals")
+	for i := range 150 {
+		b.Records = append(b.Records, deal(fmt.Sprintf("d%03d", i), "c000"))
+	}
+	account.SetFaults(fake.Faults{Fail: []fake.Failure{{Path: "/deals/batch/upsert", Status: 502, Skip: 1}}})
+	results := write(t, d, b)
+	want(t, results[:100], delivered)
+	want(t, results[100:], again)
+	if n := len(account.Associations()); n != 100 {
+		t.Errorf("%d associations", n)
 	}
 }

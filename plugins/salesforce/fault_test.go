@@ -448,3 +448,50 @@ func TestBulkError(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// Look-ups of many versions share requests: each is one of the day's.
+func TestLookUpsShareRequests(t *testing.T) {
+	org, d := open(t, fake.Options{}, map[string]any{"version_field": "RootFi_Version__c"})
+	b := numbered(600)
+	for i := range b.Records {
+		b.Records[i].Key[0] += strings.Repeat("-", 60) // some 130 fit into a query
+	}
+	deliver(t, d, b)
+	asked := 0
+	for _, r := range org.Requests() {
+		if r.Method == "POST" && r.Path == "composite" {
+			asked++
+		} else if r.Records == 0 {
+			t.Errorf("%s %s", r.Method, r.Path)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("%d requests with queries", asked)
+	}
+	for i := range b.Records {
+		b.Records[i].Version = 0
+		b.Records[i].Fields["Name"] = json.RawMessage(`"old"`)
+	}
+	deliver(t, d, b)
+	for _, r := range org.Records("Account") {
+		if r["Name"] == "old" {
+			t.Fatalf("an older version was written: %v", r)
+		}
+	}
+}
+
+func TestLookUpThatFailsWritesNothing(t *testing.T) {
+	org, d := open(t, fake.Options{}, map[string]any{"version_field": "No_Such_Field__c"})
+	b := numbered(600)
+	for i := range b.Records {
+		b.Records[i].Key[0] += strings.Repeat("-", 60)
+	}
+	for i, r := range write(t, d, b) {
+		if r.Kind == destination.Delivered || r.Code != "INVALID_FIELD" {
+			t.Fatalf("record %d: %+v", i, r)
+		}
+	}
+	if n := len(org.Records("Account")); n != 0 {
+		t.Errorf("%d records", n)
+	}
+}

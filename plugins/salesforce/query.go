@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sluicehq/sluice/plugins/destination"
@@ -25,23 +26,101 @@ var soqlEscape = strings.NewReplacer(
 	`\`, `\\`, `'`, `\'`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`, "\f", `\f`,
 )
 
+// maxQueries is how many queries a composite request may hold. It counts as one
+// request of the daily ones.
+//
+// https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-composite-post.html
+const maxQueries = 5
+
+// question is a query for some items.
+type question struct {
+	soql  string
+	items []*item
+}
+
 // lookUp asks what Salesforce has under the external ids of the items and calls
 // then for each. Those for which the question fails get that as their result.
 func (w *writing) lookUp(ctx context.Context, items []*item, then func(*item, []found)) {
 	for len(items) > 0 {
-		text, n := w.soql(items)
-		part := items[:n]
-		items = items[n:]
-		w.each(part, func() *destination.Failure {
-			byKey, f := w.query(ctx, text)
-			if f != nil {
-				return f
-			}
-			for _, it := range part {
-				then(it, byKey[it.key])
-			}
-			return nil
+		var questions []question
+		asked := items
+		for len(items) > 0 && len(questions) < maxQueries {
+			text, n := w.soql(items)
+			questions = append(questions, question{text, items[:n]})
+			items = items[n:]
+		}
+		var answers []answer
+		w.each(asked[:len(asked)-len(items)], func() (f *destination.Failure) {
+			answers, f = w.ask(ctx, questions)
+			return f
 		})
+		for i, a := range answers {
+			q := questions[i]
+			w.each(q.items, func() *destination.Failure {
+				byKey, f := w.found(a)
+				if f != nil {
+					return f
+				}
+				for _, it := range q.items {
+					then(it, byKey[it.key])
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// ask sends the questions with one request.
+func (w *writing) ask(ctx context.Context, questions []question) ([]answer, *destination.Failure) {
+	path := func(q question) string { return "query?q=" + url.QueryEscape(q.soql) }
+	if len(questions) == 1 {
+		a, f := w.client.call(ctx, http.MethodGet, path(questions[0]), "", nil)
+		return []answer{a}, f
+	}
+	type part struct {
+		Method    string `json:"method"`
+		URL       string `json:"url"`
+		Reference string `json:"referenceId"`
+	}
+	parts := make([]part, len(questions))
+	for i, q := range questions {
+		parts[i] = part{http.MethodGet, w.client.base() + path(q), "q" + strconv.Itoa(i)}
+	}
+	// Texts always encode.
+	body, _ := json.Marshal(map[string]any{"compositeRequest": parts})
+	a, f := w.client.call(ctx, http.MethodPost, "composite", contentJSON, body)
+	if f != nil {
+		return nil, f
+	}
+	var got struct {
+		Parts []struct {
+			Body      json.RawMessage `json:"body"`
+			Status    int             `json:"httpStatusCode"`
+			Reference string          `json:"referenceId"`
+		} `json:"compositeResponse"`
+	}
+	if err := json.Unmarshal(a.body, &got); err != nil {
+		return nil, partial()
+	}
+	answers := make([]answer, len(questions))
+	for i, p := range parts {
+		for _, g := range got.Parts {
+			if g.Reference == p.Reference {
+				answers[i] = answer{status: g.Status, header: a.header, body: g.Body}
+			}
+		}
+		if answers[i].status == 0 {
+			return nil, partial()
+		}
+	}
+	return answers, nil
+}
+
+// partial is an answer that does not say what was asked.
+func partial() *destination.Failure {
+	return &destination.Failure{
+		Kind: destination.Retry, Code: codeAnswer,
+		Err: errors.New("the answer of Salesforce to a query is not whole"),
 	}
 }
 
@@ -68,20 +147,17 @@ func (w *writing) soql(items []*item) (text string, n int) {
 	return b.String() + ")", n
 }
 
-func (w *writing) query(ctx context.Context, soql string) (map[string][]found, *destination.Failure) {
-	a, f := w.client.call(ctx, http.MethodGet, "query?q="+url.QueryEscape(soql), "", nil)
-	if f != nil {
-		return nil, f
+// found reads the answer to a query.
+func (w *writing) found(a answer) (map[string][]found, *destination.Failure) {
+	if a.status < 200 || a.status > 299 {
+		return nil, w.client.failureOf(a, "")
 	}
 	var page struct {
 		Done    bool                         `json:"done"`
 		Records []map[string]json.RawMessage `json:"records"`
 	}
 	if err := json.Unmarshal(a.body, &page); err != nil || !page.Done {
-		return nil, &destination.Failure{
-			Kind: destination.Retry, Code: codeAnswer,
-			Err: errors.New("the answer of Salesforce to a query is not whole"),
-		}
+		return nil, partial()
 	}
 	out := map[string][]found{}
 	for _, r := range page.Records {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
 )
 
@@ -69,7 +70,7 @@ func (d *salesforce) Check(ctx context.Context) error {
 // Write implements [destination.Destination].
 func (d *salesforce) Write(ctx context.Context, b destination.Batch) ([]destination.Result, error) {
 	w, p := d.plan(&b)
-	ctx, cancel := withAnswerTime(ctx)
+	ctx, cancel := httpanswer.KeepTime(ctx, answerTime)
 	defer cancel()
 	w.run(ctx, p)
 	return w.results, nil

@@ -29,14 +29,6 @@ type plan struct {
 // written until then can still be told and a bulk job be aborted.
 const answerTime = 2 * time.Second
 
-func withAnswerTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(answerTime, time.Until(deadline)/10)))
-}
-
 // plan reads the batch. Records that cannot be read get their result.
 func (w *writing) plan(b *destination.Batch) plan {
 	var err error

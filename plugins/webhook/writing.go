@@ -30,19 +30,10 @@ func newWriting(c *client, results []destination.Result) *writing {
 // delivered until then can still be told.
 const answerTime = 500 * time.Millisecond
 
-func withAnswerTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	keep := min(answerTime, time.Until(deadline)/10)
-	return context.WithDeadline(ctx, deadline.Add(-keep))
-}
-
 // sendEach makes one request per record. Records of one key go one after the
 // other; otherwise several are on their way at a time.
 func (w *writing) sendEach(ctx context.Context, items []item) {
-	ctx, cancel := withAnswerTime(ctx)
+	ctx, cancel := httpanswer.KeepTime(ctx, answerTime)
 	defer cancel()
 	queue := make(chan []item)
 	var workers sync.WaitGroup
@@ -101,7 +92,7 @@ func (w *writing) sendChain(ctx context.Context, chain []item) {
 // sendBatch makes one request for all records. When the endpoint rejects it for
 // its contents, the halves are tried, until the records at fault are alone.
 func (w *writing) sendBatch(ctx context.Context, items []item) {
-	ctx, cancel := withAnswerTime(ctx)
+	ctx, cancel := httpanswer.KeepTime(ctx, answerTime)
 	defer cancel()
 	bisect.Each(items, func(part []item) bool {
 		r := w.send(ctx, part)

@@ -15,11 +15,13 @@ import (
 )
 
 // maxUnique is how many unique properties an object may have, maxText how long a
-// text may be, maxInputs how many inputs a batch may have.
+// text may be, maxInputs how many inputs a batch may have, maxLinks one of
+// associations.
 const (
 	maxUnique = 10
 	maxText   = 65536
 	maxInputs = 100
+	maxLinks  = 2000
 )
 
 // property is a definition as the API has it.
@@ -48,10 +50,11 @@ type object struct {
 	properties map[string]property
 	required   [][]string // of each list one
 	records    map[string]*record
+	unique     map[[2]string]*record // living ones, by name and value of unique properties
 }
 
 func newObject(group string, properties ...property) *object {
-	o := &object{group: group, properties: map[string]property{}, records: map[string]*record{}}
+	o := &object{group: group, properties: map[string]property{}, records: map[string]*record{}, unique: map[[2]string]*record{}}
 	for _, name := range []string{"hs_object_id", "hs_createdate", "hs_lastmodifieddate"} {
 		o.properties[name] = property{Name: name, Label: name, Group: group, Type: "string", FieldType: "text", ReadOnly: true}
 	}

@@ -71,14 +71,42 @@ func (s *Server) Associations() []Association {
 	return links
 }
 
-// find returns the living record with a value of a unique property.
+// find returns the living record with a value of a unique property, or an id.
 func (o *object) find(property, value string) *record {
-	for _, r := range o.records {
-		if !r.archived && r.properties[property] == value {
+	if property == "hs_object_id" {
+		if r := o.records[value]; r != nil && !r.archived {
 			return r
 		}
+		return nil
 	}
-	return nil
+	return o.unique[[2]string{property, value}]
+}
+
+// set gives a record a value; the empty one is none.
+func (o *object) set(r *record, name, value string) {
+	if o.properties[name].Unique {
+		if old := [2]string{name, r.properties[name]}; o.unique[old] == r {
+			delete(o.unique, old)
+		}
+		if value != "" {
+			o.unique[[2]string{name, value}] = r
+		}
+	}
+	if value == "" {
+		delete(r.properties, name)
+		return
+	}
+	r.properties[name] = value
+}
+
+// archive takes a record away; its unique values are free again.
+func (o *object) archive(r *record) {
+	r.archived = true
+	for name, value := range r.properties {
+		if key := [2]string{name, value}; o.unique[key] == r {
+			delete(o.unique, key)
+		}
+	}
 }
 
 type input struct {
@@ -188,7 +216,10 @@ func (o *object) check(kind string, one input) (*apiError, int) {
 		if _, e := p.accept(value); e != nil {
 			return e, http.StatusBadRequest
 		}
-		if other := o.find(name, value); p.Unique && value != "" && other != nil && other != existing {
+		if !p.Unique || value == "" {
+			continue
+		}
+		if other := o.find(name, value); other != nil && other != existing {
 			return &apiError{Status: "error", Category: "CONFLICT", Message: "Record already exists. Existing ID: " + other.id}, http.StatusConflict
 		}
 	}
@@ -215,15 +246,11 @@ func (s *Server) apply(o *object, kind string, one input) map[string]any {
 		o.records[r.id] = r
 	}
 	if kind == "upsert" {
-		r.properties[one.IDProperty] = one.ID
+		o.set(r, one.IDProperty, one.ID)
 	}
 	for name, value := range one.Properties {
 		kept, _ := o.properties[name].accept(value) // checked before
-		if kept == "" {
-			delete(r.properties, name)
-			continue
-		}
-		r.properties[name] = kept
+		o.set(r, name, kept)
 	}
 	result := map[string]any{"id": r.id, "properties": map[string]string{"hs_object_id": r.id}, "archived": false}
 	if kind == "upsert" {
@@ -297,7 +324,7 @@ func (s *Server) archive(o *object, body []byte) answer {
 	}
 	for _, one := range in.Inputs {
 		if r := o.records[one.ID]; r != nil {
-			r.archived = true
+			o.archive(r)
 		}
 	}
 	return answer{status: http.StatusNoContent}
@@ -314,8 +341,8 @@ func (s *Server) associate(from, to string, body []byte) answer {
 			To   end `json:"to"`
 		} `json:"inputs"`
 	}
-	if !strict(body, &in) || len(in.Inputs) == 0 || len(in.Inputs) > maxInputs {
-		return fail(http.StatusBadRequest, "VALIDATION_ERROR", "a batch has 1 to 100 inputs")
+	if !strict(body, &in) || len(in.Inputs) == 0 || len(in.Inputs) > maxLinks {
+		return fail(http.StatusBadRequest, "VALIDATION_ERROR", "a batch has 1 to 2000 inputs")
 	}
 	there := func(object, id string) bool {
 		r := s.objects[object].records[id]

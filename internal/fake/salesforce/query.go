@@ -11,27 +11,29 @@ import (
 var selection = regexp.MustCompile(`(?s)^SELECT ([\w, ]+) FROM (\w+) WHERE (\w+) IN \((.*)\)$`)
 
 func (s *Server) query(c *call) {
-	m := selection.FindStringSubmatch(c.r.URL.Query().Get("q"))
+	status, body := s.selected(c.r.URL.Query().Get("q"))
+	answer(c.w, status, body)
+}
+
+// selected is the answer to a query.
+func (s *Server) selected(soql string) (status int, body any) {
+	m := selection.FindStringSubmatch(soql)
 	if m == nil {
-		c.refuse(http.StatusBadRequest, problem("MALFORMED_QUERY", "unexpected token"))
-		return
+		return http.StatusBadRequest, []any{problem("MALFORMED_QUERY", "unexpected token").encode("errorCode")}
 	}
 	object, where := m[2], m[3]
 	if _, ok := s.options.Schema[object]; !ok {
-		c.refuse(http.StatusBadRequest, problem("INVALID_TYPE", "sObject type '"+object+"' is not supported."))
-		return
+		return http.StatusBadRequest, []any{problem("INVALID_TYPE", "sObject type '"+object+"' is not supported.").encode("errorCode")}
 	}
 	names := strings.Split(strings.ReplaceAll(m[1], " ", ""), ",")
 	for _, name := range append([]string{where}, names...) {
 		if _, ok := s.options.Schema[object][name]; !ok && name != "Id" {
-			c.refuse(http.StatusBadRequest, problem("INVALID_FIELD", "No such column '"+name+"' on entity '"+object+"'."))
-			return
+			return http.StatusBadRequest, []any{problem("INVALID_FIELD", "No such column '"+name+"' on entity '"+object+"'.").encode("errorCode")}
 		}
 	}
 	wanted, ok := texts(m[4])
 	if !ok {
-		c.refuse(http.StatusBadRequest, problem("MALFORMED_QUERY", "unexpected token in the list"))
-		return
+		return http.StatusBadRequest, []any{problem("MALFORMED_QUERY", "unexpected token in the list").encode("errorCode")}
 	}
 	records := []any{}
 	for _, value := range wanted {
@@ -53,7 +55,7 @@ func (s *Server) query(c *call) {
 		}
 		records = append(records, row)
 	}
-	answer(c.w, http.StatusOK, map[string]any{"totalSize": len(records), "done": true, "records": records})
+	return http.StatusOK, map[string]any{"totalSize": len(records), "done": true, "records": records}
 }
 
 // escapes of SOQL texts.

@@ -105,6 +105,7 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET "+base+"sobjects", s.api(s.list))
 	s.mux.HandleFunc("GET "+base+"sobjects/{object}/describe", s.api(s.describe))
 	s.mux.HandleFunc("GET "+base+"query", s.api(s.query))
+	s.mux.HandleFunc("POST "+base+"composite", s.api(s.composite))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects/{object}/{external}", s.api(s.upsertCollection))
 	s.mux.HandleFunc("PATCH "+base+"composite/sobjects", s.api(s.updateCollection))
 	s.mux.HandleFunc("DELETE "+base+"composite/sobjects", s.api(s.deleteCollection))
