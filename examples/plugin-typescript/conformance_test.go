@@ -6,9 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/sluicehq/sluice/internal/plugintest"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 )
@@ -17,7 +20,25 @@ import (
 type harness struct{ binary string }
 
 func TestConformance(t *testing.T) {
-	destinationtest.Run(t, harness{build(t)})
+	conform := destinationtest.Record(t, "testdata/conformance.json", "the file system")
+	conform.Run(t, harness{build(t)})
+}
+
+// The same by `sluice plugins test`, which sees the journal as conformance.yaml
+// says.
+func TestConformanceFile(t *testing.T) {
+	file, err := plugintest.Load("conformance.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := plugintest.Run(t.Context(), build(t), file, nil, func(o conformance.Outcome) {
+		if o.Result == conformance.Failed || o.Result == conformance.Unobserved {
+			t.Errorf("%s: %s: %s", o.Case, o.Result, strings.Join(o.Problems, "\n"))
+		}
+	})
+	if err != nil || len(report.Cases) != len(conformance.Cases()) {
+		t.Errorf("%d cases of %d, %v", len(report.Cases), len(conformance.Cases()), err)
+	}
 }
 
 // signingKey is a secret of the plugin's.

@@ -31,21 +31,27 @@ func recordings(t *testing.T) []recorded {
 	}
 	var all []recorded
 	for _, main := range mains {
-		r := recorded{name: filepath.Base(filepath.Dir(main))}
-		text, err := os.ReadFile(filepath.Join(filepath.Dir(main), "testdata", "conformance.json"))
-		if errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("plugins/%s has no testdata/conformance.json: record its conformance test (docs/plugins.md)", r.name)
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(text, &r.Recorded)
-		}
-		if err != nil || len(r.Runs) == 0 {
-			t.Fatalf("%s: %d runs, %v", r.name, len(r.Runs), err)
-		}
-		all = append(all, r)
+		dir := filepath.Dir(main)
+		all = append(all, recording(t, filepath.Base(dir), dir))
 	}
 	return all
+}
+
+// recording reads that of the plugin in a folder.
+func recording(t *testing.T, name, dir string) recorded {
+	t.Helper()
+	r := recorded{name: name}
+	text, err := os.ReadFile(filepath.Join(dir, "testdata", "conformance.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("%s has no testdata/conformance.json: record its conformance test (docs/plugins.md)", dir)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &r.Recorded)
+	}
+	if err != nil || len(r.Runs) == 0 {
+		t.Fatalf("%s: %d runs, %v", name, len(r.Runs), err)
+	}
+	return r
 }
 
 // The matrix of docs/destinations.md and the page about conformance are made from
@@ -53,7 +59,8 @@ func recordings(t *testing.T) []recorded {
 func TestConformanceIsCurrent(t *testing.T) {
 	all := recordings(t)
 	generated(t, "docs/destinations.md", "matrix", matrix(all))
-	generated(t, "docs/conformance.md", "cases", cases(all))
+	example := recording(t, "TypeScript example", root+"/examples/plugin-typescript")
+	generated(t, "docs/conformance.md", "cases", cases(append(all, example)))
 }
 
 // generated compares what stands between two marks of a page, or writes it.
