@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -65,8 +64,24 @@ func resultOf(err error) destination.Result {
 		if r.Kind == destination.Throttled {
 			r.Until = time.Now().Add(quotaWait)
 		}
+	} else if hint := hintOfTLS(err); hint != "" {
+		r.Code, r.Message = "TLS", r.Message+" ("+hint+")"
 	}
 	return r
+}
+
+// hintOfTLS says which settings an error of TLS is about; "" if it is none.
+func hintOfTLS(err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "check tls_ca, and the names in the brokers' certificates"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "check tls: the broker does not seem to speak TLS at this port"
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // an alert, whose type is not exported
+		return "check tls_cert and tls_key: the broker refused the connection"
+	}
+	return ""
 }
 
 func codeOf(err error) string {
@@ -81,15 +96,6 @@ func codeOf(err error) string {
 		return "CANCELLED"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
 		return "TIMEOUT"
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "TLS"
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "TLS"
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return "TLS"
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "DNS"
