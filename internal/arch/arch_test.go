@@ -65,7 +65,7 @@ var allowed = map[string][]string{
 	"plugins/internal/parquetfile/parquettest":  {},
 	"plugins/internal/part":                     {"plugins/destination", "plugins/internal/parquetfile"},
 	"plugins/file":                              {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
-	"plugins/s3":                                {"plugins/destination", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
+	"plugins/s3":                                {"plugins/destination", "plugins/destination/redact", "plugins/destination/serve", "plugins/internal/parquetfile", "plugins/internal/part", "plugins/internal/placeholder"},
 	"plugins/kafka":                             {"plugins/destination", "plugins/destination/serve", "plugins/internal/placeholder"},
 	"plugins/kafka/kafkatest":                   {},
 	"plugins/webhook":                           {"plugins/destination", "plugins/destination/bisect", "plugins/destination/httpanswer", "plugins/destination/redact", "plugins/destination/serve"},

@@ -70,16 +70,18 @@ func (d *s3) resultOf(ctx context.Context, err error) destination.Result {
 	if ctx.Err() != nil {
 		return cancelled(ctx)
 	}
+	if e, ok := errors.AsType[*sourcesError](err); ok {
+		r := destination.Result{Kind: destination.Misconfigured, Code: "NO_CREDENTIALS", Message: d.clean("no credentials were found: " + e.text)}
+		if e.passes {
+			r.Kind = destination.Retry
+		}
+		return r
+	}
 	// url.Error would quote a signed address.
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	r := destination.Result{Kind: destination.Retry, Code: codeOf(err), Message: d.clean("no answer: " + err.Error())}
-	if credentialless(err) {
-		r.Kind, r.Code = destination.Misconfigured, "NO_CREDENTIALS"
-		r.Message = d.clean("no credentials were found: " + err.Error())
-	}
-	return r
+	return destination.Result{Kind: destination.Retry, Code: codeOf(err), Message: d.clean("no answer: " + err.Error())}
 }
 
 func (d *s3) resultOfAnswer(e minio.ErrorResponse) destination.Result {
@@ -110,20 +112,7 @@ func (d *s3) resultOfAnswer(e minio.ErrorResponse) destination.Result {
 	return r
 }
 
-// clean takes secrets of the settings out of a text: some stores echo them.
-func (d *s3) clean(text string) string {
-	for _, secret := range d.options.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return text
-}
-
-// credentialless tells the errors of the providers of credentials, which have no
-// type of their own.
-func credentialless(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "credential") || strings.Contains(text, "No IAM role")
-}
+func (d *s3) clean(text string) string { return d.options.secrets.clean(text) }
 
 func codeOf(err error) string {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {

@@ -11,6 +11,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/encrypt"
+	"github.com/sluicehq/sluice/plugins/destination/redact"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
 	"github.com/sluicehq/sluice/plugins/internal/parquetfile"
 	"github.com/sluicehq/sluice/plugins/internal/part"
@@ -49,7 +50,7 @@ type options struct {
 	client      minio.Options
 	put         minio.PutObjectOptions
 	timeout     time.Duration
-	secrets     []string
+	secrets     *secrets
 }
 
 const defaultEndpoint = "https://s3.amazonaws.com"
@@ -60,7 +61,7 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	if err != nil {
 		return options{}, err
 	}
-	o := options{bucket: s.Bucket, timeout: time.Minute}
+	o := options{bucket: s.Bucket, timeout: time.Minute, secrets: &secrets{settings: redact.New(s.SecretAccessKey, s.SessionToken)}}
 	if len(s.Bucket) < 3 || strings.ContainsAny(s.Bucket, "/: ") {
 		return options{}, errors.New(`setting "bucket": give the name of the bucket, without an address or a path`)
 	}
@@ -79,11 +80,6 @@ func parseSettings(raw json.RawMessage) (options, error) {
 	if s.Timeout != "" {
 		if o.timeout, err = time.ParseDuration(s.Timeout); err != nil || o.timeout < time.Second {
 			return options{}, errors.New(`setting "timeout": give a duration of a second or more, such as 60s`)
-		}
-	}
-	for _, secret := range []string{s.SecretAccessKey, s.SessionToken} {
-		if secret != "" {
-			o.secrets = append(o.secrets, secret)
 		}
 	}
 	return o, nil
@@ -170,22 +166,24 @@ func (o *options) parseCredentials(s *settings) error {
 	if kind != "static" && (s.AccessKeyID != "" || s.SecretAccessKey != "" || s.SessionToken != "") {
 		return fmt.Errorf(`setting "credentials": %s does not go with an access key in the settings`, kind)
 	}
-	env := []credentials.Provider{&credentials.EnvAWS{}}
-	role := []credentials.Provider{&credentials.IAM{Region: s.Region}}
+	var from []source
 	switch kind {
 	case "static":
 		o.client.Creds = credentials.NewStaticV4(s.AccessKeyID, s.SecretAccessKey, s.SessionToken)
+		return nil
 	case "env":
-		o.client.Creds = credentials.NewChainCredentials(env)
+		from = []source{environment()}
 	case "role":
-		o.client.Creds = credentials.NewChainCredentials(role)
+		from = []source{role(s.Region)}
 	case "auto":
-		o.client.Creds = credentials.NewChainCredentials(append(env, role...))
+		from = []source{environment(), role(s.Region)}
 	case "none":
 		o.client.Creds = credentials.NewStatic("", "", "", credentials.SignatureAnonymous)
+		return nil
 	default:
 		return errors.New(`setting "credentials": use auto, static, env, role or none`)
 	}
+	o.client.Creds = credentials.New(&sources{list: from, secrets: o.secrets})
 	return nil
 }
 
