@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/bisect"
@@ -20,12 +21,31 @@ type end struct {
 	ID string `json:"id"`
 }
 
-// maxLinks is how many associations HubSpot makes with a call: 2,000 are
-// documented.
-const maxLinks = 2000
+const (
+	// maxLinks is how many associations HubSpot makes with a call: 2,000 are
+	// documented.
+	maxLinks = 2000
+	// maxRefusals bounds the search for those that HubSpot refuses. If it refuses
+	// all, the search would go on for thousands of calls.
+	maxRefusals = 32
+)
+
+// timeForWrites keeps a third of the time for associations. A Write that spends
+// all of it on records would find them written the next time, with no more time
+// for their associations than before.
+func (w *writing) timeForWrites(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || !slices.ContainsFunc(w.client.options.Associations, func(a association) bool { return a.From == w.batch.Object }) {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/3))
+}
 
 // associate makes the associations of what was written.
 func (w *writing) associate(ctx context.Context) {
+	if w.stopped != nil && w.client.result(w.stopped).Kind == destination.Retry {
+		w.stopped = nil // it may have been the time for writes that ended
+	}
 	for _, a := range w.client.options.Associations {
 		if a.From != w.batch.Object {
 			continue
@@ -55,15 +75,15 @@ func (w *writing) links(ctx context.Context, a association, byKey map[string][]*
 	keys := slices.Sorted(maps.Keys(byKey))
 	parents, err := w.parents(ctx, a, keys)
 	if err != nil {
-		for _, key := range keys {
-			w.unlinked(byKey[key], w.client.result(err))
-		}
 		w.stopped = err
-		return nil
 	}
 	var out []linked
 	for _, key := range keys {
 		parent, found := parents[key]
+		if !found && err != nil {
+			w.unlinked(byKey[key], w.client.result(err))
+			continue
+		}
 		if !found {
 			w.unlinked(byKey[key], destination.Result{
 				Kind: destination.Dependency, Code: codeParent,
@@ -84,34 +104,43 @@ func (w *writing) links(ctx context.Context, a association, byKey map[string][]*
 func (w *writing) link(ctx context.Context, a association, links []linked) {
 	path := "/crm/associations/" + datedVersion + "/" + a.From + "/" + a.To + "/batch/associate/default"
 	var failed error // what holds for the next call too
+	refusals := 0
 	bisect.Each(links, func(part []linked) bool {
 		var in batchInput[link]
 		items := make([]*item, len(part))
 		for i, l := range part {
 			in.Inputs, items[i] = append(in.Inputs, l.link), l.item
 		}
-		if failed != nil {
-			w.unlinked(items, w.client.result(failed))
-			return false
-		}
-		var answer batchAnswer
-		err := w.client.call(ctx, http.MethodPost, path, in, &answer)
-		if err == nil && len(answer.Errors) > 0 {
-			// It does not say which ones; making the others again does no harm.
-			err = resultFailure(destination.Result{Kind: destination.Retry, Code: codeOf(0, answer.Errors[0]), Message: describe(0, answer.Errors[0])})
-		}
+		err := failed
 		if err == nil {
-			return false
+			var answer batchAnswer
+			err = w.client.call(ctx, http.MethodPost, path, in, &answer)
+			if err == nil && len(answer.Errors) > 0 {
+				// It does not say which ones; making the others again does no harm.
+				err = &apiError{status: statusOf(answer.Errors[0]), body: answer.Errors[0]}
+			}
+			if err == nil {
+				return false
+			}
 		}
 		r := w.client.result(err)
-		if e := asAPIError(err); e != nil && e.status == http.StatusNotFound {
-			if len(part) > 1 {
+		e := asAPIError(err)
+		gone := e != nil && e.status == http.StatusNotFound
+		switch {
+		case !gone && !isBad(err):
+			failed = err
+		case len(part) > 1:
+			if refusals++; refusals <= maxRefusals {
 				return true
 			}
-			r.Kind = destination.Dependency // deleted since its id was read or remembered
-			w.known.forget(name{a.To, a.ToProperty, part[0].properties[a.Property]})
-		} else if !isBad(err) {
-			failed = err
+			r.Kind = destination.Retry // which of them it is, later tries find
+		case gone:
+			r.Kind = destination.Dependency
+		}
+		if gone { // deleted since the ids were read or remembered
+			for _, l := range part {
+				w.known.forget(name{a.To, a.ToProperty, l.properties[a.Property]})
+			}
 		}
 		w.unlinked(items, r)
 		return false

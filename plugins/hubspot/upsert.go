@@ -50,11 +50,19 @@ func (w *writing) run(ctx context.Context, types map[string]string) {
 			known = append(known, it)
 		}
 	}
+	writes, cancel := w.timeForWrites(ctx)
+	defer cancel()
 	for chunk := range slices.Chunk(first, maxInputs) {
-		known = append(known, w.create(ctx, chunk)...)
+		known = append(known, w.create(writes, chunk)...)
+		// At once: looks at what is there already would come to nothing when the
+		// time ends before their updates.
+		for len(known) >= maxInputs {
+			w.update(writes, known[:maxInputs])
+			known = known[maxInputs:]
+		}
 	}
 	for chunk := range slices.Chunk(known, maxInputs) {
-		w.update(ctx, chunk)
+		w.update(writes, chunk)
 	}
 	w.associate(ctx)
 }
@@ -232,6 +240,8 @@ func statusOf(e errorBody) int {
 		return http.StatusTooManyRequests
 	case e.Category == "MISSING_SCOPES":
 		return http.StatusForbidden
+	case e.Category == "OBJECT_NOT_FOUND":
+		return http.StatusNotFound
 	default:
 		return http.StatusBadRequest
 	}

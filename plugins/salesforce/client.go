@@ -52,6 +52,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	token  string // of the request, which no message may quote
 }
 
 // call makes a request to a path below the version of the API. When the token
@@ -77,7 +78,7 @@ func (c *client) finish(ctx context.Context, method, path, contentType string, b
 		a, f = c.send(ctx, g, method, path, contentType, body)
 	}
 	if f == nil && (a.status < 200 || a.status > 299) {
-		f = c.failureOf(a, g.AccessToken)
+		f = c.failureOf(a)
 	}
 	return a, f
 }
@@ -112,7 +113,7 @@ func (c *client) send(ctx context.Context, g *grant, method, path, contentType s
 	}
 	defer resp.Body.Close()
 	c.allowance.note(resp.Header.Get("Sforce-Limit-Info"), c.now())
-	a := answer{status: resp.StatusCode, header: resp.Header}
+	a := answer{status: resp.StatusCode, header: resp.Header, token: g.AccessToken}
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxResponse)); err != nil {
 		return answer{}, noAnswer(ctx, err, &c.options)
 	}

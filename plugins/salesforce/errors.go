@@ -111,14 +111,14 @@ func missingParent(code, message string) bool {
 }
 
 // failureOf says what an answer that is no success means for its request.
-func (c *client) failureOf(a answer, token string) *destination.Failure {
+func (c *client) failureOf(a answer) *destination.Failure {
 	list := errorsOf(a.body)
 	f := &destination.Failure{Code: fmt.Sprintf("http_%d", a.status)}
 	text := fmt.Sprintf("Salesforce answered %d %s", a.status, http.StatusText(a.status))
 	message := ""
 	if len(list) > 0 {
 		f.Code, message = list[0].code(), list[0].Message
-		text += ": " + f.Code + ": " + c.options.quote(message, token)
+		text += ": " + f.Code + ": " + c.options.quote(message, a.token)
 	}
 	switch {
 	case f.Code == "REQUEST_LIMIT_EXCEEDED" && strings.Contains(message, "Concurrent"):

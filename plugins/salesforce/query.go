@@ -51,7 +51,7 @@ func (w *writing) lookUp(ctx context.Context, items []*item, then func(*item, []
 		}
 		var answers []answer
 		w.each(asked[:len(asked)-len(items)], func() (f *destination.Failure) {
-			answers, f = w.ask(ctx, questions)
+			answers, f = w.askAll(ctx, questions)
 			return f
 		})
 		for i, a := range answers {
@@ -68,6 +68,27 @@ func (w *writing) lookUp(ctx context.Context, items []*item, then func(*item, []
 			})
 		}
 	}
+}
+
+// askAll asks the questions together. If Salesforce refuses that as a whole, each
+// is asked alone: one may be to blame, or the org has no composite requests.
+func (w *writing) askAll(ctx context.Context, questions []question) ([]answer, *destination.Failure) {
+	answers, f := w.ask(ctx, questions)
+	if f == nil {
+		return answers, nil
+	}
+	if f.Kind != destination.Rejected || len(questions) == 1 {
+		return nil, f
+	}
+	answers = nil
+	for _, q := range questions {
+		one, f := w.ask(ctx, []question{q})
+		if f != nil && f.Kind != destination.Rejected {
+			return nil, f
+		}
+		answers = append(answers, one...) // one that is refused is judged with the others
+	}
+	return answers, nil
 }
 
 // ask sends the questions with one request.
@@ -106,7 +127,7 @@ func (w *writing) ask(ctx context.Context, questions []question) ([]answer, *des
 	for i, p := range parts {
 		for _, g := range got.Parts {
 			if g.Reference == p.Reference {
-				answers[i] = answer{status: g.Status, header: a.header, body: g.Body}
+				answers[i] = answer{status: g.Status, header: a.header, body: g.Body, token: a.token}
 			}
 		}
 		if answers[i].status == 0 {
@@ -150,7 +171,7 @@ func (w *writing) soql(items []*item) (text string, n int) {
 // found reads the answer to a query.
 func (w *writing) found(a answer) (map[string][]found, *destination.Failure) {
 	if a.status < 200 || a.status > 299 {
-		return nil, w.client.failureOf(a, "")
+		return nil, w.client.failureOf(a)
 	}
 	var page struct {
 		Done    bool                         `json:"done"`

@@ -348,13 +348,26 @@ func (s *Server) associate(from, to string, body []byte) answer {
 		r := s.objects[object].records[id]
 		return r != nil && !r.archived
 	}
+	var refused *answer
+	var good []Association
 	for _, one := range in.Inputs {
-		if !there(from, one.From.ID) || !there(to, one.To.ID) {
-			return fail(http.StatusNotFound, "OBJECT_NOT_FOUND", "one or more of the records do not exist")
+		switch {
+		case !there(from, one.From.ID), !there(to, one.To.ID):
+			refused = new(fail(http.StatusNotFound, "OBJECT_NOT_FOUND", "one or more of the records do not exist"))
+		case slices.Contains(s.faults.BadLinks, one.To.ID):
+			refused = new(fail(http.StatusBadRequest, "VALIDATION_ERROR", "one or more of the associations are not valid"))
+		default:
+			good = append(good, Association{From: from, FromID: one.From.ID, To: to, ToID: one.To.ID})
 		}
 	}
-	for _, one := range in.Inputs {
-		s.links[Association{From: from, FromID: one.From.ID, To: to, ToID: one.To.ID}] = struct{}{}
+	if refused != nil && !s.faults.MixedLinks {
+		return *refused
+	}
+	for _, link := range good {
+		s.links[link] = struct{}{}
+	}
+	if refused != nil {
+		return answer{status: http.StatusMultiStatus, body: map[string]any{"status": "COMPLETE", "results": []any{}, "numErrors": 1, "errors": []any{refused.body}}}
 	}
 	return answer{status: http.StatusOK, body: map[string]any{"status": "COMPLETE", "results": []any{}}}
 }

@@ -53,6 +53,11 @@ type Faults struct {
 	// InvalidFailsBatch makes one invalid input fail its whole batch, even with
 	// trace ids.
 	InvalidFailsBatch bool
+	// MixedLinks answers 207 to a batch of associations that cannot all be made, and
+	// makes the others.
+	MixedLinks bool
+	// BadLinks are ids of records to which no associations may be made.
+	BadLinks []string
 	// MissingScopes refuses every call for want of these.
 	MissingScopes []string
 }

@@ -40,10 +40,19 @@ func (s *Server) composite(c *call) {
 			return
 		}
 		seen[p.Reference] = true
-		status, body := s.selected(target.Query().Get("q"))
+		status, body := s.part(target)
 		parts = append(parts, map[string]any{
 			"body": body, "httpHeaders": map[string]string{}, "httpStatusCode": status, "referenceId": p.Reference,
 		})
 	}
 	answer(c.w, http.StatusOK, map[string]any{"compositeResponse": parts})
+}
+
+// part answers a query, or with a fault whose path is in the query's own.
+func (s *Server) part(target *url.URL) (int, any) {
+	f, ok := s.faults.next(func(f *Fault) bool { return f.Key == "" && f.Path != "" && strings.Contains(target.Path, f.Path) })
+	if ok {
+		return f.Status, []any{problem(f.Code, f.Message).encode("errorCode")}
+	}
+	return s.selected(target.Query().Get("q"))
 }
