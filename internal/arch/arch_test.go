@@ -123,8 +123,9 @@ var allowed = map[string][]string{
 	"internal/docs":           {},
 	"internal/e2e":            {},
 	"internal/pgtest":         {"internal/pgserver"},
-	"internal/clickhousetest": {"internal/proc"},
-	"internal/mariadbtest":    {"internal/proc"},
+	"internal/servertest":     {"internal/proc"},
+	"internal/clickhousetest": {"internal/proc", "internal/servertest"},
+	"internal/mariadbtest":    {"internal/proc", "internal/servertest"},
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},

@@ -8,20 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
-	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"github.com/sluicehq/sluice/internal/proc"
+	"github.com/sluicehq/sluice/internal/servertest"
 )
-
-// Server is a ClickHouse with a folder and ports of its own.
-type Server struct {
-	child   proc.Child
-	dir     string
-	address string // of the native protocol
-}
 
 // Passwords of the users of a server besides "default", who has none.
 const (
@@ -60,7 +52,7 @@ func find() (string, error) {
 }
 
 // start makes a new, empty server and waits until it answers.
-func start() (_ *Server, err error) {
+func start() (_ *servertest.Server, err error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
@@ -69,17 +61,16 @@ func start() (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir}
+	s := &servertest.Server{Dir: dir}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.Stop())
 		}
 	}()
 	addresses, err := proc.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
-	s.address = addresses[0]
 	host, port, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return nil, err
@@ -97,73 +88,22 @@ func start() (_ *Server, err error) {
 	); err != nil {
 		return nil, err
 	}
-	s.child = proc.Child{Program: program, Dir: dir, Log: filepath.Join(dir, "log"), Args: []string{"--config-file=" + file}}
-	return s, s.launch()
+	s.Child = proc.Child{Program: program, Dir: dir, Log: filepath.Join(dir, "log"), Args: []string{"--config-file=" + file}}
+	s.Ping = func(ctx context.Context) error {
+		return with(addresses[0], func(c clickhouse.Conn) error { return c.Ping(ctx) })
+	}
+	s.Create = func(ctx context.Context, name string) (string, error) {
+		err := with(addresses[0], func(c clickhouse.Conn) error { return c.Exec(ctx, "CREATE DATABASE "+name) })
+		return "clickhouse://default@" + addresses[0] + "/" + name, err
+	}
+	return s, s.Launch()
 }
 
-func (s *Server) open() (clickhouse.Conn, error) {
-	return clickhouse.Open(&clickhouse.Options{Addr: []string{s.address}})
-}
-
-func (s *Server) database(t testing.TB, name string) string {
-	t.Helper()
-	c, err := s.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if err := c.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("clickhousetest: %v\n%s", err, s.child.LogTail(20))
-	}
-	return "clickhouse://default@" + s.address + "/" + name
-}
-
-// launch starts the process and waits until it answers.
-func (s *Server) launch() error {
-	if err := s.child.Start(); err != nil {
-		return err
-	}
-	c, err := s.open()
+// with runs what is to be done over a connection of its own.
+func with(address string, do func(clickhouse.Conn) error) error {
+	c, err := clickhouse.Open(&clickhouse.Options{Addr: []string{address}})
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		if err = c.Ping(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-s.child.Exited():
-			return fmt.Errorf("ClickHouse ended at once\n%s", s.child.LogTail(20))
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("ClickHouse does not answer: %w", err), s.child.Kill())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Crash ends the server at once, with all its connections.
-func (s *Server) Crash(t testing.TB) {
-	t.Helper()
-	if err := s.child.Kill(); err != nil {
-		t.Fatalf("clickhousetest: %v", err)
-	}
-}
-
-// Start starts it again, at the same address.
-func (s *Server) Start(t testing.TB) {
-	t.Helper()
-	if err := s.launch(); err != nil {
-		t.Fatalf("clickhousetest: start again: %v", err)
-	}
-}
-
-func (s *Server) stop() error {
-	var err error
-	if s.child.Running() {
-		err = s.child.Kill()
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(do(c), c.Close())
 }

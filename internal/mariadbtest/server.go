@@ -11,20 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
-	"time"
 
 	_ "github.com/go-sql-driver/mysql" // the driver
 
 	"github.com/sluicehq/sluice/internal/proc"
+	"github.com/sluicehq/sluice/internal/servertest"
 )
-
-// Server is a MariaDB with a folder and a port of its own.
-type Server struct {
-	child   proc.Child
-	dir     string
-	address string
-}
 
 var errMissing = errors.New("MariaDB is missing: run make test-deps, which installs it (Debian: apt-get install mariadb-server-core)")
 
@@ -39,7 +31,7 @@ func find() (string, error) {
 }
 
 // start makes a new, empty server and waits until it answers.
-func start(args ...string) (_ *Server, err error) {
+func start(args ...string) (_ *servertest.Server, err error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
@@ -48,10 +40,10 @@ func start(args ...string) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir}
+	s := &servertest.Server{Dir: dir}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.stop())
+			err = errors.Join(err, s.Stop())
 		}
 	}()
 	if err := os.MkdirAll(filepath.Join(dir, "data", "mysql"), 0o700); err != nil {
@@ -72,16 +64,25 @@ func start(args ...string) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.address = addresses[0]
-	host, port, err := net.SplitHostPort(s.address)
+	host, port, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return nil, err
 	}
-	s.child = proc.Child{
+	s.Child = proc.Child{
 		Program: program, Dir: dir, Log: filepath.Join(dir, "log"),
 		Args: append(args, "--socket="+filepath.Join(dir, "s"), "--bind-address="+host, "--port="+port),
 	}
-	return s, s.launch()
+	s.Ping = func(ctx context.Context) error {
+		return with(addresses[0], func(db *sql.DB) error { return db.PingContext(ctx) })
+	}
+	s.Create = func(ctx context.Context, name string) (string, error) {
+		err := with(addresses[0], func(db *sql.DB) error {
+			_, err := db.ExecContext(ctx, "CREATE DATABASE "+name)
+			return err
+		})
+		return "mysql://root@" + addresses[0] + "/" + name, err
+	}
+	return s, s.Launch()
 }
 
 // bootstrap makes the server's own tables.
@@ -107,72 +108,11 @@ func bootstrap(program string, args []string) error {
 	return nil
 }
 
-func (s *Server) url(database string) string {
-	return "mysql://root@" + s.address + "/" + database
-}
-
-// open is for the package's own statements.
-func (s *Server) open() (*sql.DB, error) { return sql.Open("mysql", "root@tcp("+s.address+")/") }
-
-func (s *Server) database(t testing.TB, name string) string {
-	t.Helper()
-	db, err := s.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatalf("mariadbtest: %v\n%s", err, s.child.LogTail(20))
-	}
-	return s.url(name)
-}
-
-// launch starts the process and waits until it answers.
-func (s *Server) launch() error {
-	if err := s.child.Start(); err != nil {
-		return err
-	}
-	db, err := s.open()
+// with runs what is to be done over a connection of its own.
+func with(address string, do func(*sql.DB) error) error {
+	db, err := sql.Open("mysql", "root@tcp("+address+")/")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	for {
-		if err = db.PingContext(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-s.child.Exited():
-			return fmt.Errorf("MariaDB ended at once\n%s", s.child.LogTail(20))
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("MariaDB does not answer: %w", err), s.child.Kill())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// Crash ends the server at once, with all its connections.
-func (s *Server) Crash(t testing.TB) {
-	t.Helper()
-	if err := s.child.Kill(); err != nil {
-		t.Fatalf("mariadbtest: %v", err)
-	}
-}
-
-// Start starts it again, at the same address.
-func (s *Server) Start(t testing.TB) {
-	t.Helper()
-	if err := s.launch(); err != nil {
-		t.Fatalf("mariadbtest: start again: %v", err)
-	}
-}
-
-func (s *Server) stop() error {
-	var err error
-	if s.child.Running() {
-		err = s.child.Kill()
-	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(do(db), db.Close())
 }

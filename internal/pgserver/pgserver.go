@@ -178,22 +178,13 @@ func (s *Server) Version(ctx context.Context) (string, error) {
 
 // launch starts the process and waits until it answers.
 func (s *Server) launch(ctx context.Context) error {
-	if err := s.child.Start(); err != nil {
-		return err
-	}
-	for {
+	return s.child.Launch(ctx, func(ctx context.Context) error {
 		c, err := pgx.Connect(ctx, s.URL("postgres"))
-		if err == nil {
-			return c.Close(ctx)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-s.child.Exited():
-			return fmt.Errorf("postgres ended at once\n%s", s.LogTail())
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("postgres does not answer: %w", err), s.child.Kill())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+		return c.Close(ctx)
+	})
 }
 
 // Crash ends the server at once and saves nothing: its next start recovers from

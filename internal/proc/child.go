@@ -6,6 +6,7 @@
 package proc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -72,6 +73,27 @@ func (c *Child) Start() error {
 	}
 	c.cmd, c.exited = cmd, exited
 	return nil
+}
+
+// Launch starts the program and waits until it answers. One that does not before
+// the context ends is killed.
+func (c *Child) Launch(ctx context.Context, answers func(context.Context) error) error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	for {
+		err := answers(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-c.exited:
+			return fmt.Errorf("%s ended at once\n%s", c, c.LogTail(20))
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("%s does not answer: %w", c, err), c.Kill())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // String is the name of the program.
