@@ -164,7 +164,7 @@ var foreign = map[string][]string{
 	"github.com/julienschmidt/": {"internal/endpoint", "internal/endpoint/admin"},
 	"github.com/prometheus/":    {"activities", "internal/app", "internal/endpoint", "internal/proc"},
 	"modernc.org/":              {"internal/chaos", "internal/demo", "internal/ledger/sqlite", "internal/plugintest", "plugins/sqlite"},
-	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/fake/redshift", "internal/ledger/postgres", "internal/pgserver", "internal/plugintest", "plugins/postgres", "plugins/redshift"},
+	"github.com/jackc/":         {"internal/bench", "internal/chaos", "internal/fake/redshift", "internal/ledger/postgres", "internal/pgserver", "internal/pgtest", "internal/plugintest", "plugins/postgres", "plugins/redshift"},
 	"github.com/duckdb/":        {"plugins/duckdb"},
 	"github.com/ClickHouse/":    {"internal/clickhousetest", "plugins/clickhouse"},
 	"github.com/go-sql-driver/": {"internal/mariadbtest", "plugins/mysql"},

@@ -2,6 +2,8 @@ package proc_test
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -198,5 +200,28 @@ func TestFreePortsAreGivenOnce(t *testing.T) {
 			}
 			seen[address] = true
 		}
+	}
+}
+
+func TestLaunchWaitsForAnAnswer(t *testing.T) {
+	c := shell(t, `sleep 0.1; echo ready; exec sleep 100`)
+	answers := func(context.Context) error {
+		if c.LogTail(1) != "ready" {
+			return errors.New("not yet")
+		}
+		return nil
+	}
+	nobody := func(context.Context) error { return errors.New("nobody there") }
+	if err := c.Launch(t.Context(), answers); err != nil || !c.Running() {
+		t.Errorf("running %v, %v", c.Running(), err)
+	}
+	if err := shell(t, "echo why; exit 3").Launch(t.Context(), nobody); err == nil || !strings.Contains(err.Error(), "ended at once\nwhy") {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := shell(t, "exec sleep 100")
+	err := silent.Launch(ctx, func(ctx context.Context) error { cancel(); return nobody(ctx) })
+	if err == nil || !strings.Contains(err.Error(), "does not answer: nobody there") || silent.Running() {
+		t.Errorf("running %v, %v", silent.Running(), err)
 	}
 }

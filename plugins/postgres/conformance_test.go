@@ -3,12 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
@@ -73,64 +71,5 @@ func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[st
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	out := append(rows(t, s.URL, s.Schema, object), rows(t, s.URL, s.Schema, object+"_changes")...)
-	for _, r := range out {
-		if body, ok := r["body"]; ok {
-			var fields map[string]json.RawMessage
-			if err := json.Unmarshal([]byte(body), &fields); err != nil {
-				t.Fatal(err)
-			}
-			maps.Copy(r, texts(fields))
-		}
-	}
-	return out
-}
-
-// rows reads a table with every value as text; null is left out.
-func rows(t testing.TB, url, schema, table string) []map[string]string {
-	t.Helper()
-	c, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	var exists bool
-	if err := c.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2)", schema, table).Scan(&exists); err != nil {
-		t.Fatal(err)
-	}
-	if !exists {
-		return nil
-	}
-	found, err := c.Query(t.Context(), "SELECT to_jsonb(t)::text FROM "+dialect{schema: schema}.Table(table)+" t ORDER BY t")
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(found, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []map[string]string
-	for _, text := range list {
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(text), &members); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, texts(members))
-	}
-	return out
-}
-
-func texts(members map[string]json.RawMessage) map[string]string {
-	out := map[string]string{}
-	for name, value := range members {
-		var s string
-		switch {
-		case string(value) == "null":
-		case json.Unmarshal(value, &s) == nil:
-			out[name] = s
-		default:
-			out[name] = string(value)
-		}
-	}
-	return out
+	return sqltest.Unfold(t, append(pgtest.Rows(t, s.URL, s.Schema, object), pgtest.Rows(t, s.URL, s.Schema, object+"_changes")...))
 }

@@ -249,7 +249,7 @@ func TestWithoutPreparedStatements(t *testing.T) {
 					t.Fatalf("%+v %v", results, err)
 				}
 			}
-			got := rows(t, url, "rootfi", "invoices")
+			got := pgtest.Rows(t, url, "rootfi", "invoices")
 			if len(got) != 2 || got[0]["memo"] != `it's \ "quoted", {braces}, NULL, ü` || got[0]["amount"] != "1.10" || got[1]["memo"] != "" {
 				t.Errorf("%v", got)
 			}

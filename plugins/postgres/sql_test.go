@@ -21,7 +21,7 @@ func newPlace(t *testing.T) sqltest.Place {
 		Open: func(t *testing.T, remove string) destination.Destination {
 			return start(t, settings{URL: url, Delete: remove})
 		},
-		Rows:  func(t *testing.T, table string) []map[string]string { return rows(t, url, "rootfi", table) },
+		Rows:  func(t *testing.T, table string) []map[string]string { return pgtest.Rows(t, url, "rootfi", table) },
 		Exec:  func(t *testing.T, statements ...string) { exec(t, url, statements...) },
 		Table: dialect{schema: "rootfi"}.Table,
 	}

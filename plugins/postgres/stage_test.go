@@ -50,7 +50,7 @@ func TestStage(t *testing.T) {
 			if (tables > 0) != tt.staged {
 				t.Errorf("%d tables for COPY", tables)
 			}
-			got := rows(t, owner, tt.schema, "invoices")
+			got := pgtest.Rows(t, owner, tt.schema, "invoices")
 			if len(got) != tt.rows {
 				t.Fatalf("%d rows, want %d", len(got), tt.rows)
 			}

@@ -103,7 +103,7 @@ func TestPlayedFaults(t *testing.T) {
 					t.Errorf("again: %+v %v", results, err)
 				}
 			}
-			if got := rows(t, url, "rootfi", "invoices"); len(got) != 2 {
+			if got := pgtest.Rows(t, url, "rootfi", "invoices"); len(got) != 2 {
 				t.Errorf("%d rows, want 2: %v", len(got), got)
 			}
 		})
@@ -161,7 +161,7 @@ func TestManyParameters(t *testing.T) {
 	if err != nil || results[499].Kind != destination.Delivered {
 		t.Fatal(results[499], err)
 	}
-	if got := rows(t, url, "rootfi", "invoices"); len(got) != 500 {
+	if got := pgtest.Rows(t, url, "rootfi", "invoices"); len(got) != 500 {
 		t.Errorf("%d rows", len(got))
 	}
 }
