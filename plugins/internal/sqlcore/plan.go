@@ -23,6 +23,7 @@ type plan struct {
 	target  *shape // the table once it is altered
 	fields  []cells
 	misfits map[int]Fault // rows with a value for a column that cannot be altered
+	nulls   bool          // some clear a column that the table did not have
 }
 
 // refusals are the columns that the database did not let us add or widen.
@@ -41,6 +42,7 @@ func makePlan(db Database, now *shape, l layout, types map[string]destination.Fi
 		fault, isRefused := refused[c.Name]
 		if c.Kind == Unknown {
 			if c.Kind = firstKind(db.Digits(), rows, field); c.Kind == Unknown {
+				p.nulls = true
 				continue // nothing but nulls: no column yet
 			}
 			if isRefused {

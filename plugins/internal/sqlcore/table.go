@@ -9,7 +9,8 @@ import (
 )
 
 // maxAge is how long the shape of a table is trusted. A stale one is noticed
-// when a statement fails; only a column that another process widened is not.
+// when a statement fails. Only a column that another process widened is not, and
+// one that another process added, where there are nulls for it: see ready.
 const maxAge = time.Minute
 
 // maxLooks is how often a batch is planned: tables may change under it, and each
@@ -29,6 +30,12 @@ func (c *call) ready(ctx context.Context) (*shape, error) {
 		target, alterations, err := c.fit(now)
 		if err != nil {
 			return nil, err
+		}
+		if c.plan != nil && c.plan.nulls && now.exists && now.read.Before(c.began) {
+			// Another process may have added the column and written a value, which
+			// the null has to clear.
+			c.forget()
+			continue
 		}
 		graves := c.options.HardDelete && c.batch.Mode == destination.ModeRecords && !now.buries
 		if len(alterations) == 0 && !graves {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -75,6 +76,7 @@ type call struct {
 	layout  layout
 	refused refusals
 	results []destination.Result
+	began   time.Time
 
 	plan *plan // records only
 	rows []*row
@@ -92,7 +94,7 @@ func (w *Writer) newCall(b *destination.Batch) (*call, error) {
 	}
 	return &call{
 		Writer: w, batch: b, layout: w.layout(b), refused: refusals{},
-		results: make([]destination.Result, len(b.Records)),
+		results: make([]destination.Result, len(b.Records)), began: time.Now(),
 	}, nil
 }
 

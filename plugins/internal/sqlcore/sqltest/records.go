@@ -24,6 +24,16 @@ func absentAndNull(t *testing.T, p Place) {
 	p.want(t, "invoices", "c", map[string]string{"memo": no, "amount": "3"})
 }
 
+// nullAfterAnother: a null clears what another process wrote in a column that
+// this one has not seen.
+func nullAfterAnother(t *testing.T, p Place) {
+	one, another := p.Open(t, "soft"), p.Open(t, "soft")
+	deliver(t, one, batch("invoices", put("a", 1, `{"memo":"m"}`)))
+	deliver(t, another, batch("invoices", put("a", 2, `{"memo":"m","extra":"e"}`)))
+	deliver(t, one, batch("invoices", put("a", 3, `{"memo":"m","extra":null}`)))
+	p.want(t, "invoices", "a", map[string]string{"memo": "m", "extra": ""})
+}
+
 // awkwardText: what cannot be stored is replaced, one character for one.
 func awkwardText(t *testing.T, p Place) {
 	d := p.Open(t, "soft")

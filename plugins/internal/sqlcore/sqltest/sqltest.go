@@ -74,6 +74,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		"names":                           names,
 		"many fields":                     manyFields,
 		"absent and null":                 absentAndNull,
+		"null after another's value":      nullAfterAnother,
 		"text that no database takes":     awkwardText,
 		"a table that changes":            changingTable,
 		"a table of somebody else":        foreignTable,
