@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"config":          {"config/expr", "config/packs", "internal/event"},
 	"config/expr":     {"internal/event", "internal/rootfi"},
 	"config/packs":    {},
+	"config/views":    {"config", "config/expr"},
 	"config/routing":  {"config", "config/expr", "internal/event"},
 	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
 
