@@ -23,6 +23,9 @@ type View struct {
 	living string // the table whose living rows it has; "" for a view of the pack's own
 }
 
+// Columns lists what the view gives, in order.
+func (v View) Columns() []string { return v.query.columns }
+
 // Of returns the views of a pack, each after those that it uses. A pack without
 // views of its own has none.
 func Of(pack *config.Pack) ([]View, error) {

@@ -27,6 +27,9 @@ var allowed = map[string][]string{
 	"config/expr":     {"internal/event", "internal/rootfi"},
 	"config/packs":    {},
 	"config/views":    {"config", "config/expr"},
+	"config/views/viewstest": {
+		"config", "config/expr", "config/mapping", "config/views", "internal/event", "plugins/destination",
+	},
 	"config/routing":  {"config", "config/expr", "internal/event"},
 	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
 
@@ -114,7 +117,7 @@ var allowed = map[string][]string{
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce", "internal/fake/snowflake",
+		"config", "config/packs", "config/routing", "config/views", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce", "internal/fake/snowflake",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/plugintest", "internal/sandbox", "internal/scaffold", "plugins/destination/conformance/documents", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},
