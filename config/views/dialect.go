@@ -7,12 +7,6 @@ import (
 	"strings"
 )
 
-// Place is where the tables are.
-type Place struct {
-	Schema string // as the database calls it; "" for the destination's default
-	Prefix string // of every table's name
-}
-
 // Dialect writes views in the SQL of a database, for the tables that the
 // destination of that name makes.
 type Dialect struct {

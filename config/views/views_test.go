@@ -211,6 +211,24 @@ func TestPlaceRefused(t *testing.T) {
 	}
 }
 
+func TestPlaceOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		plugin   string
+		settings map[string]any
+		want     views.Place
+	}{
+		"schema":             {"postgres", map[string]any{"schema": "books", "url": "x"}, views.Place{Schema: "books"}},
+		"no schema":          {"duckdb", map[string]any{"path": "x"}, views.Place{}},
+		"prefix":             {"sqlite", map[string]any{"table_prefix": "rf_"}, views.Place{Prefix: "rf_"}},
+		"snowflake":          {"snowflake", map[string]any{"database": "PROD", "schema": "books"}, views.Place{Schema: "PROD.books"}},
+		"bigquery's default": {"bigquery", map[string]any{"project": "p-1"}, views.Place{Schema: "p-1.rootfi"}},
+	} {
+		if got := views.PlaceOf(c.plugin, c.settings); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
 func TestOnly(t *testing.T) {
 	all := of(t, warehouse)
 	some, err := views.Only(all, []string{"receivables"})

@@ -30,8 +30,8 @@ var allowed = map[string][]string{
 	"config/views/viewstest": {
 		"config", "config/expr", "config/mapping", "config/views", "internal/event", "plugins/destination",
 	},
-	"config/routing":  {"config", "config/expr", "internal/event"},
-	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
+	"config/routing": {"config", "config/expr", "internal/event"},
+	"config/mapping": {"config", "config/expr", "internal/event", "plugins/destination"},
 
 	"internal/ledger":            {"internal/event"},
 	"internal/ledger/sqlite":     {"internal/event", "internal/fault", "internal/ledger"},
