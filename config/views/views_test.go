@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/config/mapping"
 	"github.com/sluicehq/sluice/config/views"
+	"github.com/sluicehq/sluice/config/views/viewstest"
 	"github.com/sluicehq/sluice/internal/event"
 )
 
@@ -109,14 +110,7 @@ func typed(t *testing.T, name string) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := config.Parse("pack.yaml", []byte("sources: {rootfi: {type: rootfi, auth: none}}\ndestinations: {d: {plugin: file}}\nroutes: [{name: r, to: [d], pack: "+name+"}]\n"), config.Resolver{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	plans, err := mapping.Compile(f.Config.Flat())
-	if err != nil {
-		t.Fatal(err)
-	}
+	plans := viewstest.Plans(t, name)
 	out := make(map[string][]string)
 	add := func(p mapping.Part) {
 		out[p.Object] = append(slices.Clone(p.KeyFields), "_version", "_deleted_at", "_synced_at")

@@ -24,10 +24,17 @@ type books struct {
 
 func newBooks(t *testing.T, to destination.Destination) *books {
 	t.Helper()
-	f, err := config.Parse("books.yaml", []byte(`
+	return &books{t, to, Plans(t, "rootfi/warehouse"), map[event.RecordKey]*event.Record{}, map[event.RecordKey]mapping.Children{}}
+}
+
+// Plans are the mappings of a route named r to a destination named d that is
+// nothing but a pack.
+func Plans(t *testing.T, pack string) *mapping.Plans {
+	t.Helper()
+	f, err := config.Parse("pack.yaml", []byte(`
 sources: {rootfi: {type: rootfi, auth: none}}
 destinations: {d: {plugin: file}}
-routes: [{name: r, to: [d], pack: rootfi/warehouse}]
+routes: [{name: r, to: [d], pack: `+pack+`}]
 `), config.Resolver{})
 	if err != nil || len(f.Diagnostics) > 0 {
 		t.Fatal(err, f.Diagnostics)
@@ -36,7 +43,7 @@ routes: [{name: r, to: [d], pack: rootfi/warehouse}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &books{t, to, plans, map[event.RecordKey]*event.Record{}, map[event.RecordKey]mapping.Children{}}
+	return plans
 }
 
 func keyOf(company, model, id string) event.RecordKey {

@@ -29,14 +29,7 @@ type Database struct {
 
 // Run tests the views.
 func Run(t *testing.T, db Database) {
-	pack, err := config.LoadPack("rootfi/warehouse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := views.Of(pack)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pack, all := warehouse(t)
 	d, err := views.For(db.Dialect, db.Place)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +88,40 @@ func Run(t *testing.T, db Database) {
 	}
 	apply(d.Create(all))
 	want("dropped and made", changed)
+}
+
+// Names tests that the views name tables and columns as a destination does, for
+// databases that are not there to be asked.
+func Names(t *testing.T, database string, place views.Place, table, quote func(name string) string) {
+	_, all := warehouse(t)
+	d, err := views.For(database, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := d.Create(all[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sql := made[0].SQL[0]
+	for _, want := range []string{"VIEW " + table("accounts_current"), "FROM " + table("accounts") + " AS t", "t." + quote("_platform_id") + " AS "} {
+		if !strings.Contains(sql, want) {
+			t.Errorf("no %s in\n%s", want, sql)
+		}
+	}
+}
+
+// warehouse is the pack and its views.
+func warehouse(t *testing.T) (*config.Pack, []views.View) {
+	t.Helper()
+	pack, err := config.LoadPack("rootfi/warehouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := views.Of(pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pack, all
 }
 
 // ask reads a view, without what is there from the first records.
