@@ -58,11 +58,12 @@ check: test-deps ## formatting, static analysis, races, generated files
 	scripts/check.sh
 
 race: export CGO_ENABLED = 1
-# The conformance of the plugins runs in make test: most of it waits for processes
-# that are built without the race detector. The model of the ledger, one goroutine
-# that makes thousands of calls, takes minutes under it and finds no race.
+# Some tests run in make test only. Conformance and faults wait for processes that
+# are built without the race detector; the others are one goroutine that works for
+# minutes under it.
+NO_RACE := ^TestConformance$$|^TestUnderFaults$$|^TestLedger$$/^any_sequence|^TestScript$$|^TestGzipBomb$$
 race: ## tests under the race detector, but for those that compile the Temporal server
-	$(GO) tool gotestsum --format pkgname -- -race -skip '^TestConformance$$|^TestLedger$$/^any_sequence' -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
+	$(GO) tool gotestsum --format pkgname -- -race -skip '$(NO_RACE)' -shuffle=on -count=1 -timeout 20m $(shell scripts/race-packages.sh)
 	for p in $(CGO_PLUGINS); do \
 		$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C plugins/$$p -json -race -run 'TestSQL|TestFault' -count=1 -timeout 20m . || exit 1; \
 	done

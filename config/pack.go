@@ -14,6 +14,14 @@ import (
 type Pack struct {
 	Description string             `yaml:"description" doc:"What it makes of what." required:"true"`
 	Models      map[string]Mapping `yaml:"models" doc:"The mapping of each data model." required:"true"`
+	Views       []PackView         `yaml:"views" doc:"Views over the tables that the mapping makes; see package config/views."`
+}
+
+// PackView is a view over the tables of a pack and over the views above it.
+type PackView struct {
+	Name        string `yaml:"name" doc:"Name of the view." required:"true"`
+	Description string `yaml:"description" doc:"What it shows." required:"true"`
+	SQL         string `yaml:"sql" doc:"A SELECT in which names are written as {name}." required:"true"`
 }
 
 var readPacks = sync.OnceValues(func() (map[string]*Pack, error) {

@@ -45,9 +45,6 @@ fi
 step "race detector"
 make --no-print-directory race
 
-step "fuzz targets"
-scripts/fuzz.sh
-
 step "govulncheck"
 # Needs the vulnerability database on the network. A machine that cannot reach it
 # is told so, and is no reason to fail.

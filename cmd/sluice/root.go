@@ -56,7 +56,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(&f), newValidateCommand(&f), newSetupCommand(&f),
 		newEventsCommand(&f), newRecordsCommand(&f), newDeadLettersCommand(&f),
 		newDestinationsCommand(&f), newPluginsCommand(&f), newStatusCommand(&f), newDoctorCommand(&f), newLedgerCommand(&f),
-		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newTestCommand(&f),
+		newConfigCommand(&f), newReloadCommand(&f), newRoutesCommand(&f), newPacksCommand(&f), newTestCommand(&f),
 		newSandboxCommand(), newDemoCommand(), newVersionCommand(&f),
 	)
 	root.InitDefaultCompletionCmd()

@@ -26,8 +26,12 @@ var allowed = map[string][]string{
 	"config":          {"config/expr", "config/packs", "internal/event"},
 	"config/expr":     {"internal/event", "internal/rootfi"},
 	"config/packs":    {},
-	"config/routing":  {"config", "config/expr", "internal/event"},
-	"config/mapping":  {"config", "config/expr", "internal/event", "plugins/destination"},
+	"config/views":    {"config", "config/expr"},
+	"config/views/viewstest": {
+		"config", "config/expr", "config/mapping", "config/views", "internal/event", "plugins/destination",
+	},
+	"config/routing": {"config", "config/expr", "internal/event"},
+	"config/mapping": {"config", "config/expr", "internal/event", "plugins/destination"},
 
 	"internal/ledger":            {"internal/event"},
 	"internal/ledger/sqlite":     {"internal/event", "internal/fault", "internal/ledger"},
@@ -113,7 +117,7 @@ var allowed = map[string][]string{
 
 	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
 	"cmd/sluice": {
-		"config", "config/routing", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce", "internal/fake/snowflake",
+		"config", "config/packs", "config/routing", "config/views", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce", "internal/fake/snowflake",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",
 		"internal/plugintest", "internal/sandbox", "internal/scaffold", "plugins/destination/conformance/documents", "plugins/destination", "plugins/destination/conformance", "plugins/host",
 	},

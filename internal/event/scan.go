@@ -161,6 +161,10 @@ func (s *scanner) value() json.RawMessage {
 			if depth == 0 {
 				return s.raw[begin:s.at:s.at]
 			}
+		case ' ', '\t', '\r', '\n':
+			if depth == 0 { // stored values are without
+				return nil
+			}
 		}
 		s.at++
 	}

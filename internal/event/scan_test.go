@@ -98,6 +98,7 @@ func FuzzScanState(f *testing.F) {
 	}
 	f.Add([]byte(`{"g":[[1,2,3,4,["a"]]],"f":{"a":"\\\"}}`))
 	f.Add([]byte("{\"g\":[[1,2,3,4]],\"f\":{\"a\xff\":1}}"))
+	f.Add([]byte(`{"w":[7,1,0],"g":[[7,1,0,1]],"f":{"amount":1.5 ,"status":"PAID"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var fast Record
 		if !fast.scanState(b) || !json.Valid(b) {

@@ -129,7 +129,7 @@ func TestToBeKilled(t *testing.T) {
 
 func TestAChildDiesWithItsParent(t *testing.T) {
 	parent := exec.Command(os.Args[0], "-test.run=^TestToBeKilled$")
-	parent.Env = append(os.Environ(), "PROC_TO_BE_KILLED=1")
+	parent.Env = append(os.Environ(), "PROC_TO_BE_KILLED=1", "TMPDIR="+t.TempDir()) // its own is not removed
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/config/views"
+	"github.com/sluicehq/sluice/config/views/viewstest"
+	"github.com/sluicehq/sluice/internal/mariadbtest"
+)
+
+// The views of the warehouse pack work over the tables that are made here.
+func TestViews(t *testing.T) {
+	url := mariadbtest.URL(t)
+	d := visit(t, url)
+	viewstest.Run(t, viewstest.Database{
+		Destination: start(t, settings{URL: url, TablePrefix: "my "}),
+		Dialect:     "mysql",
+		Place:       views.Place{Prefix: "my "},
+		Exec: func(t *testing.T, statement string) error {
+			_, err := d.pool.ExecContext(t.Context(), statement)
+			return err
+		},
+		Rows: func(t *testing.T, view string, columns []string) [][]string {
+			found, err := d.pool.QueryContext(t.Context(), "SELECT "+strings.Join(columns, ", ")+" FROM "+mariaDB.Table("my "+view))
+			if err != nil {
+				t.Fatalf("%s: %v", view, err)
+			}
+			defer found.Close()
+			return viewstest.Texts(t, found, len(columns))
+		},
+	})
+}
