@@ -98,6 +98,17 @@ func (c *Client) Close(ctx context.Context) {
 	case <-ctx.Done():
 		_ = c.child.Kill(ctx)
 	}
+	c.ended()
+}
+
+// Kill ends the process without asking and returns when it is gone.
+func (c *Client) Kill() error {
+	err := c.child.Kill(context.Background())
+	c.ended()
+	return err
+}
+
+func (c *Client) ended() {
 	<-c.child.done
 	c.plugin.Kill() // closes the connection and waits for go-plugin's goroutines
 	c.printed.end()

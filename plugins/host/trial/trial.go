@@ -12,7 +12,8 @@ import (
 	"github.com/sluicehq/sluice/plugins/host"
 )
 
-// Process is a destination in a child process. Close stops the process.
+// Process is a destination in a child process. Close stops the process, Kill does
+// so without asking.
 type Process struct {
 	*host.Client
 	log *log
@@ -37,14 +38,6 @@ func Start(ctx context.Context, path string, o host.OpenOptions) (*Process, erro
 // Close implements io.Closer.
 func (p *Process) Close() error {
 	p.Client.Close(context.Background())
-	return nil
-}
-
-// Kill ends the process without asking.
-func (p *Process) Kill() error {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	p.Client.Close(now)
 	return nil
 }
 
