@@ -135,8 +135,13 @@ func typed(t *testing.T, name string) map[string][]string {
 	return out
 }
 
+// Two views and what they use have all that a dialect does; in those databases
+// that can run here all views are made for real.
 func TestSQL(t *testing.T) {
-	all := of(t, warehouse)
+	all, err := views.Only(of(t, warehouse), []string{"receivables", "general_ledger"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range views.Dialects() {
 		t.Run(name, func(t *testing.T) {
 			d := dialect(t, name, views.Place{})
