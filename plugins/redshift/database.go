@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -154,6 +155,10 @@ func (d *database) Alter(ctx context.Context, table string, plan func([]sqlcore.
 // raceError is what two processes get that make the same schema at once.
 type raceError struct{ error }
 
+// raceCodes are its SQLSTATEs: a row of the catalog, a schema, a table, or the type
+// of its rows is there already.
+var raceCodes = []string{"23505", "42P06", "42P07", "42710"}
+
 // ensureSchema makes the schema and the table that writers lock. It looks first:
 // CREATE SCHEMA asks for its right even where there is nothing to create.
 func (d *database) ensureSchema(ctx context.Context, c *pgconn.PgConn) error {
@@ -174,7 +179,7 @@ func (d *database) ensureSchema(ctx context.Context, c *pgconn.PgConn) error {
 }
 
 func race(err error) error {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && (e.Code == "23505" || e.Code == "42P06" || e.Code == "42P07") {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains(raceCodes, e.Code) {
 		return raceError{err}
 	}
 	return err
