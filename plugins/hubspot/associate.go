@@ -143,6 +143,11 @@ func (w *writing) link(ctx context.Context, a association, links []linked) {
 			}
 		}
 		w.unlinked(items, r)
+		if gone { // maybe one of these
+			for _, it := range items {
+				w.known.owed(name{w.batch.Object, w.key, it.id}, it.record.Version)
+			}
+		}
 		return false
 	})
 }
@@ -181,5 +186,6 @@ func (w *writing) unlinked(items []*item, r destination.Result) {
 	for _, it := range items {
 		it.associate = false
 		w.settle(it, r)
+		w.known.owe(name{w.batch.Object, w.key, it.id}, written{it.recordID, it.record.Version})
 	}
 }

@@ -12,8 +12,36 @@ type name struct{ object, property, value string }
 // are associated with them need not be looked up. An id may be of a record that
 // was deleted since: then HubSpot says so.
 type known struct {
-	mu  sync.Mutex
-	ids map[name]string
+	mu       sync.Mutex
+	ids      map[name]string
+	unlinked map[name]written
+}
+
+// written is a version of a record that HubSpot has, and under which id.
+type written struct {
+	id      string
+	version int64
+}
+
+// owe notes that a record was written and its associations were not made: the next
+// try makes them without writing it again.
+func (k *known) owe(n name, w written) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.unlinked == nil || len(k.unlinked) >= maxKnown {
+		k.unlinked = map[name]written{}
+	}
+	k.unlinked[n] = w
+}
+
+// owed returns the id of a record of which only associations are missing, and
+// forgets that.
+func (k *known) owed(n name, version int64) (id string, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	w, ok := k.unlinked[n]
+	delete(k.unlinked, n)
+	return w.id, ok && w.version == version
 }
 
 func (k *known) get(n name) (id string, ok bool) {

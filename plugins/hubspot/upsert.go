@@ -44,6 +44,11 @@ type batchAnswer struct {
 func (w *writing) run(ctx context.Context, types map[string]string) {
 	var first, known []*item
 	for _, it := range w.encode(w.items, types) {
+		if id, ok := w.known.owed(name{w.batch.Object, w.key, it.id}, it.record.Version); ok && it.record.Operation == destination.Upsert {
+			it.recordID, it.associate = id, true
+			w.deliver(it)
+			continue
+		}
 		if it.isFirst() {
 			first = append(first, it)
 		} else {

@@ -323,3 +323,27 @@ func TestAssociationsAfterAnError(t *testing.T) {
 		t.Errorf("%d associations", n)
 	}
 }
+
+// What was written is not written again because its associations failed, unless
+// HubSpot says that something is gone.
+func TestOnlyAssociationsAreRepeated(t *testing.T) {
+	for status, writes := range map[int]int{429: 1, 502: 1, 404: 2} {
+		d, account := open(t, fake.Options{}, dealAssociation)
+		want(t, write(t, d, companies(1)), delivered)
+		b := batch("deals", deal("d1", "c000"))
+		account.SetFaults(fake.Faults{Fail: []fake.Failure{{Path: "/associations/", Status: status}}})
+		if r := write(t, d, b)[0]; r.Kind == destination.Delivered {
+			t.Errorf("%d: delivered without its association", status)
+		}
+		want(t, write(t, d, b), delivered)
+		looks := calls(account, "/deals/batch/read")
+		if n := len(account.Associations()); n != 1 || looks != writes {
+			t.Errorf("%d: %d associations, %d looks at the deal, want %d", status, n, looks, writes)
+		}
+		// A later version is written.
+		want(t, write(t, d, batch("deals", update("d1", 2, `{"dealname":"E"}`, "dealname"))), delivered)
+		if name := byKey(t, account, "deals")["d1"]["dealname"]; name != "E" {
+			t.Errorf("%d: the deal is called %q", status, name)
+		}
+	}
+}
