@@ -106,13 +106,13 @@ func TestWarehouseAndCRMs(t *testing.T) {
         - {from: deals, property: rootfi_contact_key, to: companies, to_property: rootfi_key}
         - {from: payments, property: rootfi_invoice_key, to: deals, to_property: rootfi_key}
     concurrency: 1
-    batch_wait: 2s
+    batch_wait: 4s
     retry: {initial_interval: 100ms, max_interval: 2s}
   salesforce:
     plugin: salesforce
     config: {login_url: %q, client_id: client, client_secret: secret, version_field: RootFi_Version__c}
     concurrency: 1
-    batch_wait: 2s
+    batch_wait: 4s
     retry: {initial_interval: 100ms, max_interval: 2s}
 routes:
   - name: warehouse
