@@ -84,7 +84,7 @@ type Destination struct {
 	MaxBatchBytes   int
 	Timeout         time.Duration // of one write
 	WritesPerSecond float64       // 0 = no limit
-	BatchWait       time.Duration // after a write that was not full; 0 = none
+	BatchWait       time.Duration // how long the first delivery waits for others; 0 = not at all
 	InitialInterval time.Duration
 	Coefficient     float64
 	MaxInterval     time.Duration

@@ -108,10 +108,8 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput, probe
 	}
 	flow := a.flows.get(in.Destination)
 	settled = flow.settled()
-	until := flow.gathering()
-	if probe { // the one call that a circuit lets through is not to be missed
-		until = time.Time{}
-	}
+	until, over := flow.gathering(d)
+	over = over || probe // the one call that a circuit lets through is not to be missed
 	asked := time.Now()
 	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
 		Destination: in.Destination,
@@ -119,18 +117,21 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput, probe
 		Limit:       d.MaxBatchRecords,
 		MaxBytes:    d.MaxBatchBytes,
 		Lease:       d.claimTime() + leaseMargin,
-		Look:        !until.IsZero(),
+		Look:        !over,
 	})
 	if err != nil {
 		return claim, nil, v, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
 	}
-	if len(claim.Items) == 0 {
-		if claim.NextDue.Before(until) {
+	if !over {
+		if until = flow.gather(d, claim); claim.NextDue.Before(until) {
 			claim.NextDue = until
 		}
 		return claim, settled, v, nil
 	}
-	flow.gather(d, claim)
+	flow.gathered(d, claim)
+	if len(claim.Items) == 0 {
+		return claim, settled, v, nil
+	}
 	v, err = a.deliverClaim(ctx, in.Destination, settings, d, claim, asked, probe)
 	flow.signal()
 	return claim, settled, v, err

@@ -30,7 +30,7 @@ func (f flows) get(destination string) *flow {
 type flow struct {
 	mu      sync.Mutex
 	changed chan struct{}
-	gathers time.Time // nothing is claimed before, so that the next write is fuller
+	gathers time.Time // nothing is claimed before, so that the write is fuller; zero if nothing waits
 }
 
 // settled returns a channel that is closed when a claim is settled next.
@@ -47,25 +47,35 @@ func (f *flow) signal() {
 	f.changed = make(chan struct{})
 }
 
-// gathering returns until when deliveries gather; zero if they may be claimed.
-func (f *flow) gathering() time.Time {
+// gathering returns until when deliveries gather, and whether they may be claimed.
+func (f *flow) gathering(d Destination) (until time.Time, over bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Now().Before(f.gathers) {
-		return f.gathers
-	}
-	return time.Time{}
+	return f.gathers, d.BatchWait <= 0 || !f.gathers.IsZero() && !time.Now().Before(f.gathers)
 }
 
-// gather lets deliveries gather after a claim that found fewer than a write
-// takes. What is left of the claim's own batch shows that its bytes ended it.
-// Suspects are claimed in small groups on purpose.
-func (f *flow) gather(d Destination, claim ledger.Claim) {
-	ready := claim.OwnLeft > claim.OwnLeased && claim.NextDue.IsZero()
-	if d.BatchWait <= 0 || len(claim.Items) >= d.MaxBatchRecords || ready || claim.Items[0].Suspect > 0 {
+// gather is for an attempt that may not claim yet: the first that has something to
+// deliver lets others gather from now on. It returns until when.
+func (f *flow) gather(d Destination, look ledger.Claim) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gathers.IsZero() && ready(look) {
+		f.gathers = time.Now().Add(d.BatchWait)
+	}
+	return f.gathers
+}
+
+// gathered notes a claim. After one that found fewer than a write takes, the next
+// deliveries gather. What is left of the claim's own batch shows that its bytes
+// ended it. Suspects are claimed in small groups on purpose.
+func (f *flow) gathered(d Destination, claim ledger.Claim) {
+	if n := len(claim.Items); n >= d.MaxBatchRecords || n > 0 && (ready(claim) || claim.Items[0].Suspect > 0) {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gathers = time.Now().Add(d.BatchWait)
+	f.gathers = time.Time{}
 }
+
+// ready reports whether more of the claim's own batch could be claimed.
+func ready(c ledger.Claim) bool { return c.OwnLeft > c.OwnLeased && c.NextDue.IsZero() }

@@ -21,38 +21,48 @@ func gathering(t *testing.T, records int, wait time.Duration) *pipe {
 	return b
 }
 
-func TestAfterAWriteThatIsNotFullRecordsGather(t *testing.T) {
+// waits asks for the batch, which is not to be delivered within the least time after
+// which it is asked for again.
+func (b *pipe) waits(batch int64, least time.Duration) {
+	b.Helper()
+	err := applicationError(b.T, b.deliverTo("d", batch, 1))
+	if err.Type() != FailureNotDue || err.NextRetryDelay() < least {
+		b.Errorf("%s: called again after %v, want %v at least", err.Type(), err.NextRetryDelay(), least)
+	}
+}
+
+// delivers asks for the batches, which are to be delivered now.
+func (b *pipe) delivers(batches ...int64) {
+	b.Helper()
+	for _, batch := range batches {
+		if err := b.deliverTo("d", batch, 1); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func (b *pipe) wrote(sizes ...int) {
+	b.Helper()
+	if !slices.Equal(b.w.sizes, sizes) {
+		b.Errorf("writes of %v records, want %v", b.w.sizes, sizes)
+	}
+}
+
+func TestRecordsGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := gathering(t, 10, time.Hour)
-		first := b.book(3)
-		if err := b.deliverTo("d", first.ID, 1); err != nil {
-			t.Fatalf("the first write waits: %v", err)
-		}
-		second, third := b.book(2), b.book(4)
-		for _, batch := range []int64{second.ID, third.ID} {
-			err := applicationError(t, b.deliverTo("d", batch, 1))
-			if err.Type() != FailureNotDue || err.NextRetryDelay() < notDueMost {
-				t.Errorf("%s: called again after %v, want as late as can be", err.Type(), err.NextRetryDelay())
-			}
-		}
-		// Who has nothing left to deliver need not wait for that.
-		if err := b.deliverTo("d", first.ID, 1); err != nil {
-			t.Errorf("a batch that is done waits: %v", err)
-		}
-		if !slices.Equal(b.w.sizes, []int{3}) {
-			t.Errorf("writes of %v records", b.w.sizes)
-		}
-		flow := b.a.flows.get("d")
-		flow.mu.Lock()
-		flow.gathers = time.Time{} // the hour is over
-		flow.mu.Unlock()
-		for _, batch := range []int64{second.ID, third.ID} {
-			if err := b.deliverTo("d", batch, 1); err != nil {
-				t.Error(err)
-			}
-		}
-		if !slices.Equal(b.w.sizes, []int{3, 6}) {
-			t.Errorf("writes of %v records, want what gathered in one", b.w.sizes)
+		for range 2 { // one hour begins when the other has ended in a write
+			first, second := b.book(3), b.book(2)
+			b.waits(first.ID, notDueMost)
+			time.Sleep(59 * time.Minute)
+			b.waits(second.ID, 59*time.Second)
+			b.wrote()
+			time.Sleep(time.Minute)
+			b.delivers(second.ID, first.ID)
+			b.wrote(5)
+			b.w.sizes = nil
+			time.Sleep(10 * time.Hour)
+			b.delivers(first.ID) // has nothing left: does not begin an hour
 		}
 	})
 }
@@ -60,17 +70,37 @@ func TestAfterAWriteThatIsNotFullRecordsGather(t *testing.T) {
 func TestFullWritesDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := gathering(t, 5, time.Hour)
-		for _, batch := range []int64{b.book(5).ID, b.book(7).ID} {
-			if err := b.deliverTo("d", batch, 1); err != nil {
-				t.Error(err)
+		first, second := b.book(5), b.book(7)
+		b.waits(first.ID, notDueMost)
+		time.Sleep(time.Hour)
+		b.delivers(first.ID, second.ID)
+		b.wrote(5, 5, 2)
+		b.waits(b.book(5).ID, notDueMost)
+	})
+}
+
+// What waits for its next attempt lets nothing gather yet.
+func TestRetriesGatherWhenTheyAreDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := gathering(t, 5, time.Minute)
+		down := true
+		b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
+			if down {
+				return slices.Repeat([]destination.Result{{Kind: destination.Retry, Until: time.Now().Add(time.Hour)}}, len(batch.Records)), nil
 			}
+			return delivered(batch), nil
 		}
-		if !slices.Equal(b.w.sizes, []int{5, 5, 2}) {
-			t.Errorf("writes of %v records", b.w.sizes)
-		}
-		err := applicationError(t, b.deliverTo("d", b.book(5).ID, 1))
-		if err.Type() != FailureNotDue {
-			t.Errorf("after a write of 2: %v", err)
-		}
+		first := b.book(1)
+		b.waits(first.ID, 59*time.Second)
+		time.Sleep(time.Minute)
+		b.waits(first.ID, notDueMost) // was written, and is to be repeated in an hour
+		b.wrote(1)
+		down = false
+		time.Sleep(59 * time.Minute)
+		second := b.book(1)
+		b.waits(second.ID, 59*time.Second)
+		time.Sleep(time.Minute)
+		b.delivers(second.ID, first.ID)
+		b.wrote(1, 2)
 	})
 }

@@ -23,14 +23,11 @@ import (
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
-// How many records a call has to stand for in an initial sync, on the average,
-// those that failed or were repeated included: a call that writes, and one of
-// all, with those that make properties, look up versions and associate. HubSpot
-// takes 100 records with a call, Salesforce 200.
-const (
-	perWrite = 80
-	perCall  = 70
-)
+// perCall is how many records a call has to stand for in an initial sync, on the
+// average: each call, those too that make properties, look up versions and
+// associate, that failed or were repeated. HubSpot takes 100 records with a call,
+// Salesforce 200.
+const perCall = 80
 
 // answers counts what a fake answered, by status.
 type answers struct {
@@ -75,7 +72,7 @@ func serveFake(t *testing.T, h http.Handler) (*answers, string) {
 // that is dropped without a word, tokens that expire, row locks, and one record
 // that is refused for good. All else must be there in the end.
 func TestWarehouseAndCRMs(t *testing.T) {
-	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 24000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
+	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 36000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
 	refused := aPayment(t, sb)
 	refusedKey := said{Record: refused}.key(refused.Model, refused.PlatformID)
 
@@ -106,13 +103,13 @@ func TestWarehouseAndCRMs(t *testing.T) {
         - {from: deals, property: rootfi_contact_key, to: companies, to_property: rootfi_key}
         - {from: payments, property: rootfi_invoice_key, to: deals, to_property: rootfi_key}
     concurrency: 1
-    batch_wait: 4s
+    batch_wait: 10s
     retry: {initial_interval: 100ms, max_interval: 2s}
   salesforce:
     plugin: salesforce
     config: {login_url: %q, client_id: client, client_secret: secret, version_field: RootFi_Version__c}
     concurrency: 1
-    batch_wait: 4s
+    batch_wait: 10s
     retry: {initial_interval: 100ms, max_interval: 2s}
 routes:
   - name: warehouse
@@ -145,6 +142,8 @@ routes:
 	fullEnough(t, "HubSpot", len(hub.Records("companies"))+len(hub.Records("deals"))+len(hub.Records("payments")), hubWrites, len(hub.Calls()))
 	fullEnough(t, "Salesforce", len(sales.Records("Account"))+len(sales.Records("Invoice__c"))+len(sales.Records("Payment__c")), salesWrites, len(sales.Requests()))
 
+	// What comes now and then need not wait so long.
+	s.configure("batch_wait: 10s", "batch_wait: 1s")
 	perform(t, sb, s.target(), sandbox.PhaseIncremental, sandbox.PhaseFull).wait()
 	s.drained()
 	letters := deadLetters(t, s)
@@ -179,8 +178,8 @@ routes:
 func fullEnough(t *testing.T, name string, records, writes, calls int) {
 	t.Helper()
 	t.Logf("%s: %d records by %d calls that write, %d calls in all", name, records, writes, calls)
-	if writes*perWrite > records || calls*perCall > records {
-		t.Errorf("%s: %d records took %d calls that write and %d in all, want one for %d and for %d on the average", name, records, writes, calls, perWrite, perCall)
+	if calls*perCall > records {
+		t.Errorf("%s: %d records took %d calls, want one for %d on the average", name, records, calls, perCall)
 	}
 }
 

@@ -208,6 +208,23 @@ func (s *server) run(args ...string) string {
 	return string(out)
 }
 
+// configure replaces part of the configuration while the server runs.
+func (s *server) configure(old, new string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.process.Config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	changed := strings.ReplaceAll(string(text), old, new)
+	if changed == string(text) {
+		s.t.Fatalf("the configuration has no %q", old)
+	}
+	if err := os.WriteFile(s.process.Config, []byte(changed), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.run("reload")
+}
+
 // integrity stops the server and checks the files of its ledger.
 func (s *server) integrity() {
 	s.t.Helper()

@@ -108,7 +108,7 @@ func TestDailyLimitEndsInTheAccountsZone(t *testing.T) {
 
 // The account's limits, not one failure that was asked for.
 func TestLimitsOfTheAccount(t *testing.T) {
-	d, account := open(t, fake.Options{RateDaily: 8}, nil)
+	d, account := open(t, fake.Options{RateDaily: 7}, nil)
 	var last destination.Result
 	for i := range 10 {
 		last = write(t, d, batch("companies", company(string(rune('a'+i)), 1, `{"name":"N"}`)))[0]

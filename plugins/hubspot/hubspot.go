@@ -20,7 +20,7 @@ const (
 	// maxRecords is how many records one Write takes. What it makes of them beside
 	// batches, associations above all, goes by the thousand; and fewer batches stay
 	// half empty.
-	maxRecords = 2000
+	maxRecords = 4000
 	// answerTime is kept back from the deadline of a Write, so that what was
 	// written until then can still be told.
 	answerTime = 2 * time.Second

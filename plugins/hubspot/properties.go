@@ -93,10 +93,12 @@ func (s *schemas) prepare(ctx context.Context, object, key string, wanted map[st
 		return nil, err
 	}
 	defer o.release()
-	if err := s.makeKey(ctx, object, key, o); err != nil {
-		return nil, err
+	if s.client.options.Properties == propertiesCreate {
+		if err := s.makeMissing(ctx, object, key, o, wanted); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.makeMissing(ctx, object, o, wanted); err != nil {
+	if err := s.makeKey(ctx, object, key, o); err != nil {
 		return nil, err
 	}
 	types := map[string]string{}
@@ -129,15 +131,14 @@ func (s *schemas) load(ctx context.Context, object string, o *schema) error {
 	return nil
 }
 
-// makeKey makes the unique property. It comes first: without it there is nothing
-// to write by.
+// makeKey makes the unique property, if the others did not take it along or HubSpot
+// did not make it with them: alone, the answer says why.
 func (s *schemas) makeKey(ctx context.Context, object, key string, o *schema) error {
 	misconfigured := func(text string, args ...any) error {
 		return &destination.Failure{Kind: destination.Misconfigured, Code: codeKey, Err: fmt.Errorf(text, args...)}
 	}
 	if _, ok := o.definitions[key]; !ok && s.client.options.Properties == propertiesCreate {
-		d := o.define(key, kinds["text"])
-		d.Unique = true
+		d := o.defineKey(key)
 		err := s.client.call(ctx, http.MethodPost, s.client.propertyPath(object, ""), d, nil)
 		e := asAPIError(err)
 		switch {
@@ -163,17 +164,18 @@ func (s *schemas) makeKey(ctx context.Context, object, key string, o *schema) er
 	return nil
 }
 
-// makeMissing makes the other properties. What HubSpot does not take shows when
-// a record has it.
-func (s *schemas) makeMissing(ctx context.Context, object string, o *schema, wanted map[string]kind) error {
-	if s.client.options.Properties != propertiesCreate {
-		return nil
-	}
+// makeMissing makes the properties of records, and the key with them if that is
+// missing too: it saves a call. What HubSpot does not take shows when a record has
+// it.
+func (s *schemas) makeMissing(ctx context.Context, object, key string, o *schema, wanted map[string]kind) error {
 	var missing []definition
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if _, ok := o.definitions[name]; !ok {
+		if _, ok := o.definitions[name]; !ok && name != key {
 			missing = append(missing, o.define(name, wanted[name]))
 		}
+	}
+	if _, ok := o.definitions[key]; !ok && len(missing) > 0 {
+		missing = append([]definition{o.defineKey(key)}, missing...)
 	}
 	for chunk := range slices.Chunk(missing, maxInputs) {
 		var made struct {
@@ -191,6 +193,13 @@ func (s *schemas) makeMissing(ctx context.Context, object string, o *schema, wan
 		return nil
 	}
 	return s.load(ctx, object, o)
+}
+
+// defineKey is the definition of the unique property.
+func (o *schema) defineKey(name string) definition {
+	d := o.define(name, kinds["text"])
+	d.Unique = true
+	return d
 }
 
 // define is the definition of a new property, in the group of HubSpot's own id,

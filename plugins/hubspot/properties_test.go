@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -37,14 +38,14 @@ func TestPropertiesAreMade(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, have[name], wanted)
 		}
 	}
-	// The key comes first.
+	// The key comes with the others.
 	var made []string
 	for _, c := range account.Calls() {
 		if strings.Contains(c.Path, "/properties/") && c.Method == "POST" {
 			made = append(made, c.Path)
 		}
 	}
-	if !slices.Equal(made, []string{"/crm/properties/2026-09/companies", "/crm/properties/2026-09/companies/batch/create"}) {
+	if !slices.Equal(made, []string{"/crm/properties/2026-09/companies/batch/create"}) {
 		t.Errorf("made by %v", made)
 	}
 }
@@ -91,6 +92,27 @@ func TestKeys(t *testing.T) {
 		t.Errorf("%d records", n)
 	}
 	want(t, write(t, d, batch("companies", company("", 1, `{"name":"A"}`))), refused)
+}
+
+// HubSpot has ten unique properties per object: it makes the other properties and
+// says, asked for the key alone, why not this one.
+func TestNoRoomForTheKey(t *testing.T) {
+	d, account := open(t, fake.Options{}, nil)
+	for i := range 10 {
+		b := companies(1)
+		b.KeyFields = []string{fmt.Sprintf("key%d", i)}
+		want(t, write(t, d, b), delivered)
+	}
+	b := batch("companies", company("a", 1, `{"name":"A","region":"west"}`))
+	b.KeyFields = []string{"one_more"}
+	results := write(t, d, b)
+	want(t, results, destination.Misconfigured)
+	if r := results[0]; r.Code != codeKey || !strings.Contains(r.Message, "one_more") || !strings.Contains(r.Message, "maximum number of unique properties") {
+		t.Errorf("%s: %s", r.Code, r.Message)
+	}
+	if _, _, _, ok := account.Property("companies", "region"); !ok {
+		t.Error("the other properties were not made")
+	}
 }
 
 func TestKeysOfSeveralFieldsDoNotMeet(t *testing.T) {

@@ -44,12 +44,13 @@ type batchAnswer struct {
 func (w *writing) run(ctx context.Context, types map[string]string) {
 	var first, known []*item
 	for _, it := range w.encode(w.items, types) {
-		if id, ok := w.known.owed(name{w.batch.Object, w.key, it.id}, it.record.Version); ok && it.record.Operation == destination.Upsert {
+		own := name{w.batch.Object, w.key, it.id}
+		if id, ok := w.known.owed(own, it.record.Version); ok && it.record.Operation == destination.Upsert {
 			it.recordID, it.associate = id, true
 			w.deliver(it)
 			continue
 		}
-		if it.isFirst() {
+		if _, there := w.known.get(own); it.isFirst() && !there {
 			first = append(first, it)
 		} else {
 			known = append(known, it)
