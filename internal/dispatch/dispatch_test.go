@@ -226,6 +226,44 @@ func TestSlowDestinationKeepsNoSlots(t *testing.T) {
 	})
 }
 
+// Beside a quick destination a hanging one is slow at once.
+func TestStragglersKeepNoSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := run(t, func(o *Options) { o.MaxInFlight = 1; o.MaxEvents = 1 })
+		defer f.stop()
+		started := func(want int, when string) {
+			t.Helper()
+			synctest.Wait()
+			if got := len(f.starter.sizes()); got != want {
+				t.Fatalf("%d workflows %s, want %d", got, when, want)
+			}
+		}
+		both := []string{"quick", "straggling"}
+		f.store.append(5)
+		synctest.Wait()
+		f.passes.Applied(1, both)
+		time.Sleep(firstPass / 2)
+		f.passes.Attempted(1, "quick")
+		time.Sleep(straggler - time.Millisecond)
+		started(1, "while the other may still come")
+		time.Sleep(time.Millisecond)
+		started(2, "without the other")
+		f.passes.Applied(2, both)
+		f.passes.Attempted(2, "quick")
+		started(3, "beside one that is known to be slow")
+		// An attempt that is over later than that makes it no quicker.
+		time.Sleep(straggler)
+		f.passes.Attempted(2, "straggling")
+		f.passes.Applied(3, both)
+		f.passes.Attempted(3, "quick")
+		started(4, "beside one that is still slow")
+		f.passes.Attempted(3, "straggling")
+		f.passes.Applied(4, both)
+		f.passes.Attempted(4, "quick")
+		started(4, "beside one that was quick again")
+	})
+}
+
 func TestDestinationThatRecoversIsWaitedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPasses(func(string) bool { return false })

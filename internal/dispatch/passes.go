@@ -6,10 +6,14 @@ import (
 	"time"
 )
 
-// firstPass is how long a workflow's first pass may keep its slot. A
-// destination that takes longer is slow, and until an attempt there is quick
-// again nobody waits for it.
-const firstPass = time.Second
+// firstPass is how long a workflow's first pass may keep its slot, straggler how
+// long once a destination has had its attempt. A destination that takes longer is
+// slow, and until an attempt there is quick again nobody waits for it: one that
+// hangs should hardly be felt at the others.
+const (
+	firstPass = time.Second
+	straggler = 200 * time.Millisecond
+)
 
 // remembered is how long a pass is kept, only to learn whether a slow
 // destination recovers.
@@ -30,7 +34,14 @@ type pass struct {
 	began   time.Time
 	applied bool
 	missing map[string]bool // destinations without an attempt yet
+	first   time.Time       // when an attempt was over
+	begun   chan struct{}   // closed then
 	over    chan struct{}
+}
+
+// late reports whether an attempt that is over by now was a slow one.
+func (p *pass) late(now time.Time) bool {
+	return now.Sub(p.began) >= firstPass || !p.first.IsZero() && now.Sub(p.first) >= straggler
 }
 
 // NewPasses returns an empty Passes. paused says whether a destination is not
@@ -42,9 +53,9 @@ func NewPasses(paused func(destination string) bool) *Passes {
 func (p *Passes) open(batch int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	over := make(chan struct{})
-	p.passes[batch] = &pass{began: time.Now(), over: over}
-	return over
+	got := &pass{began: time.Now(), begun: make(chan struct{}), over: make(chan struct{})}
+	p.passes[batch] = got
+	return got.over
 }
 
 func (p *Passes) close(batch int64) {
@@ -83,8 +94,13 @@ func (p *Passes) Attempted(batch int64, destination string) {
 		return
 	}
 	delete(got.missing, destination)
-	if time.Since(got.began) < firstPass {
+	now := time.Now()
+	if !got.late(now) {
 		delete(p.slow, destination)
+	}
+	if got.first.IsZero() {
+		got.first = now
+		close(got.begun)
 	}
 	p.settle(batch, got)
 }
@@ -140,16 +156,33 @@ func (p *Passes) settle(batch int64, got *pass) {
 	}
 }
 
+// begun returns a channel that is closed when an attempt of the batch is over.
+func (p *Passes) begun(batch int64) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if got := p.passes[batch]; got != nil {
+		return got.begun
+	}
+	return nil
+}
+
 // wait returns when the pass is over or has taken too long.
 func (p *Passes) wait(ctx context.Context, batch int64, over <-chan struct{}) {
+	end := time.Now().Add(firstPass)
 	t := time.NewTimer(firstPass)
 	defer t.Stop()
-	select {
-	case <-over:
-		return
-	case <-ctx.Done():
-		return
-	case <-t.C:
+	for begun, late := p.begun(batch), false; !late; {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			return
+		case <-begun:
+			begun = nil
+			t.Reset(min(straggler, time.Until(end)))
+		case <-t.C:
+			late = true
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
