@@ -65,7 +65,7 @@ type Passes interface {
 	// Applied says that the batch is merged and goes to these destinations.
 	Applied(batch int64, destinations []string)
 	// Attempted says that an attempt to deliver the batch to a destination is over.
-	Attempted(batch int64, destination string)
+	Attempted(batch int64, destination string, wrote bool)
 }
 
 // Settings are what activities know of the configuration. They are replaced

@@ -49,7 +49,8 @@ type DeliverResult struct {
 // same writes: the first attempt after an outage drains in full batches, and
 // the others find theirs done.
 func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResult, error) {
-	defer a.passes.Attempted(in.Batch, in.Destination)
+	wrote := false
+	defer func() { a.passes.Attempted(in.Batch, in.Destination, wrote) }()
 	stop := beat(ctx)
 	defer stop()
 
@@ -71,6 +72,7 @@ func (a *Activities) Deliver(ctx context.Context, in DeliverInput) (DeliverResul
 		if err != nil {
 			return DeliverResult{}, err
 		}
+		wrote = wrote || len(claim.Items) > 0 || claim.OwnLeft == 0
 		if len(claim.Items) == 0 {
 			if claim.OwnLeft == 0 {
 				return a.result(ctx, in)
@@ -108,8 +110,7 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput, probe
 	}
 	flow := a.flows.get(in.Destination)
 	settled = flow.settled()
-	until, over := flow.gathering(d)
-	over = over || probe // the one call that a circuit lets through is not to be missed
+	look := !flow.gathered(d) && !probe // the one call that a circuit lets through is not to be missed
 	asked := time.Now()
 	claim, err = a.store.Claim(ctx, ledger.ClaimRequest{
 		Destination: in.Destination,
@@ -117,18 +118,20 @@ func (a *Activities) claimAndDeliver(ctx context.Context, in DeliverInput, probe
 		Limit:       d.MaxBatchRecords,
 		MaxBytes:    d.MaxBatchBytes,
 		Lease:       d.claimTime() + leaseMargin,
-		Look:        !over,
+		Look:        look,
 	})
 	if err != nil {
 		return claim, nil, v, fmt.Errorf("claim deliveries to %s: %w", in.Destination, err)
 	}
-	if !over {
-		if until = flow.gather(d, claim); claim.NextDue.Before(until) {
+	if look {
+		if until := flow.gather(d, claim); claim.NextDue.Before(until) {
 			claim.NextDue = until
 		}
 		return claim, settled, v, nil
 	}
-	flow.gathered(d, claim)
+	if !probe {
+		flow.claimed(d, claim)
+	}
 	if len(claim.Items) == 0 {
 		return claim, settled, v, nil
 	}

@@ -30,7 +30,7 @@ func (f flows) get(destination string) *flow {
 type flow struct {
 	mu      sync.Mutex
 	changed chan struct{}
-	gathers time.Time // nothing is claimed before, so that the write is fuller; zero if nothing waits
+	since   time.Time // the first delivery waits for others; zero if none does
 }
 
 // settled returns a channel that is closed when a claim is settled next.
@@ -47,35 +47,39 @@ func (f *flow) signal() {
 	f.changed = make(chan struct{})
 }
 
-// gathering returns until when deliveries gather, and whether they may be claimed.
-func (f *flow) gathering(d Destination) (until time.Time, over bool) {
+// end is when deliveries have gathered. The setting may have changed since.
+func (f *flow) end(d Destination) time.Time { return f.since.Add(d.BatchWait) }
+
+// gathered reports whether deliveries may be claimed.
+func (f *flow) gathered(d Destination) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.gathers, d.BatchWait <= 0 || !f.gathers.IsZero() && !time.Now().Before(f.gathers)
+	return d.BatchWait <= 0 || !f.since.IsZero() && !time.Now().Before(f.end(d))
 }
 
 // gather is for an attempt that may not claim yet: the first that has something to
 // deliver lets others gather from now on. It returns until when.
-func (f *flow) gather(d Destination, look ledger.Claim) time.Time {
+func (f *flow) gather(d Destination, look ledger.Claim) (until time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gathers.IsZero() && ready(look) {
-		f.gathers = time.Now().Add(d.BatchWait)
+	if f.since.IsZero() {
+		if look.OwnLeft <= look.OwnLeased || !look.NextDue.IsZero() {
+			return look.NextDue
+		}
+		f.since = time.Now()
 	}
-	return f.gathers
+	return f.end(d)
 }
 
-// gathered notes a claim. After one that found fewer than a write takes, the next
-// deliveries gather. What is left of the claim's own batch shows that its bytes
-// ended it. Suspects are claimed in small groups on purpose.
-func (f *flow) gathered(d Destination, claim ledger.Claim) {
-	if n := len(claim.Items); n >= d.MaxBatchRecords || n > 0 && (ready(claim) || claim.Items[0].Suspect > 0) {
+// claimed lets deliveries gather anew after a claim that left nothing. Suspects are
+// claimed in small groups, and should not have to wait for each of them.
+func (f *flow) claimed(d Destination, claim ledger.Claim) {
+	if claim.More || len(claim.Items) > 0 && claim.Items[0].Suspect > 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.gathers = time.Time{}
+	if !time.Now().Before(f.end(d)) { // else it is of later ones
+		f.since = time.Time{}
+	}
 }
-
-// ready reports whether more of the claim's own batch could be claimed.
-func ready(c ledger.Claim) bool { return c.OwnLeft > c.OwnLeased && c.NextDue.IsZero() }

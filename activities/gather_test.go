@@ -79,6 +79,39 @@ func TestFullWritesDoNotWait(t *testing.T) {
 	})
 }
 
+// A claim that its bytes end leaves something to write, whosever it is.
+func TestWritesFullOfBytesDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := quick
+		d.MaxBatchRecords, d.MaxBatchBytes, d.BatchWait = 10, 1, time.Hour
+		b := newPipe(t, d)
+		b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
+			return delivered(batch), nil
+		}
+		first, second := b.book(1), b.book(2)
+		b.waits(first.ID, notDueMost)
+		time.Sleep(time.Hour)
+		b.delivers(first.ID, second.ID)
+		b.wrote(1, 1, 1)
+		b.waits(b.book(1).ID, notDueMost)
+	})
+}
+
+func TestTimeToGatherIsChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := gathering(t, 5, time.Hour)
+		first := b.book(1)
+		b.waits(first.ID, notDueMost)
+		d := b.a.settings().Destinations["d"]
+		d.BatchWait = time.Minute
+		b.a.settings().Destinations["d"] = d
+		b.waits(first.ID, 59*time.Second)
+		time.Sleep(time.Minute)
+		b.delivers(first.ID)
+		b.wrote(1)
+	})
+}
+
 // What waits for its next attempt lets nothing gather yet.
 func TestRetriesGatherWhenTheyAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -41,8 +41,8 @@ func (w *fakeWriter) Write(ctx context.Context, _ string, b destination.Batch) (
 
 type noPasses struct{}
 
-func (noPasses) Applied(int64, []string) {}
-func (noPasses) Attempted(int64, string) {}
+func (noPasses) Applied(int64, []string)       {}
+func (noPasses) Attempted(int64, string, bool) {}
 
 // inBubble runs a test on a clock of its own, which moves when all of it waits:
 // however slow the machine is, work takes no time.

@@ -175,7 +175,7 @@ type Destination struct {
 	Concurrency int               `yaml:"concurrency" doc:"Writes at a time." default:"4" min:"1"`
 	RateLimit   Rate              `yaml:"rate_limit" doc:"Write calls per second over all instances; 0 = no limit." default:"0" min:"0"`
 	MaxBatch    int               `yaml:"max_batch" doc:"Records per write at most; 0 = as many as the plugin takes." default:"0" min:"0"`
-	BatchWait   time.Duration     `yaml:"batch_wait" doc:"How long the first record waits for others, so that writes are fuller, per instance; full writes do not wait. For destinations that count calls." default:"0s" min:"0s"`
+	BatchWait   time.Duration     `yaml:"batch_wait" doc:"How long the first record waits for others, so that writes are fuller, per instance; once they have waited, full writes follow each other at once. For destinations that count calls." default:"0s" min:"0s"`
 	Timeout     time.Duration     `yaml:"timeout" doc:"How long one write may take." default:"1m" above:"0s"`
 	Retry       Retry             `yaml:"retry" doc:"What happens after a failure that may pass."`
 	Limits      Limits            `yaml:"limits" doc:"What the plugin's process may use. Linux only."`

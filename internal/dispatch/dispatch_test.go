@@ -197,7 +197,7 @@ func TestEventsGatherWhileFirstPassesAreUnderWay(t *testing.T) {
 		if got := f.starter.sizes(); len(got) != 2 {
 			t.Fatalf("a slot was freed before the first attempt: %v", got)
 		}
-		f.passes.Attempted(1, "warehouse")
+		f.passes.Attempted(1, "warehouse", true)
 		synctest.Wait()
 		if got := f.starter.sizes(); !slices.Equal(got, []int{1, 1, 100}) {
 			t.Errorf("started %v, want the next workflow to take all it may", got)
@@ -243,24 +243,33 @@ func TestStragglersKeepNoSlots(t *testing.T) {
 		synctest.Wait()
 		f.passes.Applied(1, both)
 		time.Sleep(firstPass / 2)
-		f.passes.Attempted(1, "quick")
+		f.passes.Attempted(1, "quick", true)
 		time.Sleep(straggler - time.Millisecond)
 		started(1, "while the other may still come")
 		time.Sleep(time.Millisecond)
 		started(2, "without the other")
 		f.passes.Applied(2, both)
-		f.passes.Attempted(2, "quick")
+		f.passes.Attempted(2, "quick", true)
 		started(3, "beside one that is known to be slow")
 		// An attempt that is over later than that makes it no quicker.
 		time.Sleep(straggler)
-		f.passes.Attempted(2, "straggling")
+		f.passes.Attempted(2, "straggling", true)
 		f.passes.Applied(3, both)
-		f.passes.Attempted(3, "quick")
+		f.passes.Attempted(3, "quick", true)
 		started(4, "beside one that is still slow")
-		f.passes.Attempted(3, "straggling")
+		f.passes.Attempted(3, "straggling", true)
 		f.passes.Applied(4, both)
-		f.passes.Attempted(4, "quick")
+		f.passes.Attempted(4, "quick", true)
 		started(4, "beside one that was quick again")
+		f.passes.Attempted(4, "straggling", true)
+		// Where records gather no attempt is made yet.
+		f.passes.Applied(5, []string{"gathering", "straggling"})
+		f.passes.Attempted(5, "gathering", false)
+		f.store.append(1)
+		time.Sleep(firstPass - time.Millisecond)
+		started(5, "beside one that wrote nothing yet")
+		time.Sleep(time.Millisecond)
+		started(6, "after a second")
 	})
 }
 
@@ -273,7 +282,7 @@ func TestDestinationThatRecoversIsWaitedForAgain(t *testing.T) {
 		p.open(2)
 		p.Applied(2, []string{"d"})
 		p.close(2)
-		p.Attempted(2, "d") // quick
+		p.Attempted(2, "d", true) // quick
 		over = p.open(3)
 		p.Applied(3, []string{"d"})
 		select {

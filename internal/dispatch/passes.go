@@ -86,7 +86,13 @@ func (p *Passes) Applied(batch int64, destinations []string) {
 }
 
 // Attempted says that an attempt to deliver the batch to a destination is over.
-func (p *Passes) Attempted(batch int64, destination string) {
+// One that wrote nothing, as it is not the time for it, is no measure of others.
+func (p *Passes) Attempted(batch int64, destination string, wrote bool) {
+	p.attempted(batch, destination, wrote, time.Now())
+}
+
+// attempted is for an attempt that was over at some moment after since.
+func (p *Passes) attempted(batch int64, destination string, wrote bool, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	got := p.passes[batch]
@@ -94,13 +100,14 @@ func (p *Passes) Attempted(batch int64, destination string) {
 		return
 	}
 	delete(got.missing, destination)
-	now := time.Now()
-	if !got.late(now) {
-		delete(p.slow, destination)
-	}
-	if got.first.IsZero() {
-		got.first = now
-		close(got.begun)
+	if wrote {
+		if !got.late(since) {
+			delete(p.slow, destination)
+		}
+		if got.first.IsZero() {
+			got.first = time.Now()
+			close(got.begun)
+		}
 	}
 	p.settle(batch, got)
 }
@@ -114,8 +121,8 @@ func (p *Passes) follows(batch int64) bool {
 
 // observed says what the ledger has of a batch that is applied: for these
 // destinations something waits. A destination for which nothing does any more
-// has had its attempt.
-func (p *Passes) observed(batch int64, waiting map[string]int, configured func(destination string) bool) {
+// has had its attempt since the ledger was asked before.
+func (p *Passes) observed(batch int64, waiting map[string]int, configured func(destination string) bool, before time.Time) {
 	var left []string
 	for d := range waiting {
 		if configured(d) {
@@ -135,7 +142,7 @@ func (p *Passes) observed(batch int64, waiting map[string]int, configured func(d
 	}
 	p.mu.Unlock()
 	for _, d := range done {
-		p.Attempted(batch, d)
+		p.attempted(batch, d, true, before)
 	}
 }
 

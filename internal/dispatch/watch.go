@@ -15,7 +15,8 @@ const (
 // watch learns from the ledger how far a batch is, on which any instance may
 // work, and tells it as the activities of this process would.
 func (d *Dispatcher) watch(ctx context.Context, batch int64) {
-	until := time.Now().Add(remembered)
+	before := time.Now()
+	until := before.Add(remembered)
 	for wait := watchFirst; d.passes.follows(batch) && time.Now().Before(until); wait = min(2*wait, watchAtMost) {
 		t := time.NewTimer(wait)
 		select {
@@ -24,12 +25,14 @@ func (d *Dispatcher) watch(ctx context.Context, batch int64) {
 			t.Stop()
 			return
 		}
+		asked := time.Now()
 		applied, waiting, err := d.shared.Progress(ctx, batch)
 		if err != nil {
 			continue // whoever works with the ledger has more to say about it
 		}
 		if applied {
-			d.passes.observed(batch, waiting, d.configured)
+			d.passes.observed(batch, waiting, d.configured, before)
 		}
+		before = asked
 	}
 }

@@ -206,6 +206,9 @@ type Claim struct {
 	OwnLeft   int
 	OwnLeased int
 	NextDue   time.Time
+	// More says that a bound ended the claim, be it a number or bytes: there may
+	// be more to claim at once.
+	More bool
 }
 
 // DeliveryKind tells what a delivery delivers.

@@ -52,8 +52,8 @@ func (w *slowWriter) Write(ctx context.Context, _ string, b destination.Batch) (
 
 type noPasses struct{}
 
-func (noPasses) Applied(int64, []string) {}
-func (noPasses) Attempted(int64, string) {}
+func (noPasses) Applied(int64, []string)       {}
+func (noPasses) Attempted(int64, string, bool) {}
 
 type attempt struct {
 	ledger  *sqlite.Ledger

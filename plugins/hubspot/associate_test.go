@@ -154,7 +154,7 @@ func TestSlowWritesGetOn(t *testing.T) {
 		d, _ := stall(t, func(path string) bool { return strings.HasSuffix(path, "/companies/batch/create") && n.Add(1) == 7 })
 		b := companies(300)
 		want(t, write(t, d, b), delivered) // calls 1 to 4: one makes properties
-		d.known = known{} // else they are not taken for new
+		d.known = known{}                  // else they are not taken for new
 		for i := range b.Records {
 			b.Records[i].Version++
 		}

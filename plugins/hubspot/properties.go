@@ -93,6 +93,9 @@ func (s *schemas) prepare(ctx context.Context, object, key string, wanted map[st
 		return nil, err
 	}
 	defer o.release()
+	if d, ok := o.definitions[key]; ok && !d.Unique { // before anything is made for it
+		return nil, notUnique(object, key)
+	}
 	if s.client.options.Properties == propertiesCreate {
 		if err := s.makeMissing(ctx, object, key, o, wanted); err != nil {
 			return nil, err
@@ -159,9 +162,16 @@ func (s *schemas) makeKey(ctx context.Context, object, key string, o *schema) er
 	case !ok:
 		return misconfigured("%s has no property %s: make it, as single-line text with unique values", object, key)
 	case !d.Unique:
-		return misconfigured("property %s of %s is not unique, and HubSpot cannot change that: use another name for the key, or delete the property", key, object)
+		return notUnique(object, key)
 	}
 	return nil
+}
+
+func notUnique(object, key string) error {
+	return &destination.Failure{
+		Kind: destination.Misconfigured, Code: codeKey,
+		Err: fmt.Errorf("property %s of %s is not unique, and HubSpot cannot change that: use another name for the key, or delete the property", key, object),
+	}
 }
 
 // makeMissing makes the properties of records, and the key with them if that is

@@ -88,6 +88,9 @@ func TestKeys(t *testing.T) {
 	if !strings.Contains(results[0].Message, "not unique") {
 		t.Errorf("message %q", results[0].Message)
 	}
+	if _, _, _, ok := account.Property("companies", "sluice_version"); ok {
+		t.Error("properties were made for a key that cannot be one")
+	}
 	if n := len(account.Records("companies")) + len(account.Records("contacts")); n != 0 {
 		t.Errorf("%d records", n)
 	}

@@ -8,7 +8,7 @@ import (
 
 // Mishaps are what the account can meet by itself; see [Options.Mishaps].
 func Mishaps() []string {
-	return []string{"throttle", "unavailable", "silent", "expire", "whole-batch", "limit"}
+	return []string{"whole-batch", "throttle", "unavailable", "silent", "expire", "limit"}
 }
 
 // mishap plays what the plan has for a call. A mishap that is no answer changes

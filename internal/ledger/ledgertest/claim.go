@@ -44,12 +44,24 @@ var claimTests = map[string]func(*kit){
 		}
 		k.apply(ledger.Application{Batch: b.ID, Changes: changes, Route: to("d"), Final: true})
 		var got []int
+		var more []bool
 		for range 4 {
 			c, err := k.Claim(k.Context(), ledger.ClaimRequest{Destination: "d", Batch: b.ID, Limit: 10, MaxBytes: 25_000, Lease: lease})
 			k.must(err)
 			got = append(got, len(c.Items), c.OwnLeft, c.OwnLeased)
+			more = append(more, c.More)
 		}
+		same(k, "there may be more", more, []bool{true, true, false, false})
 		same(k, "items, left, leased", got, []int{2, 3, 0, 2, 3, 2, 1, 4, 4, 0, 5, 5})
+	},
+	"a claim of the number asked for may leave more": func(k *kit) {
+		k.book(5, "d")
+		var more []bool
+		for _, limit := range []int{2, 3, 3} {
+			more = append(more, k.claim("d", 0, limit).More)
+		}
+		k.book(2, "d")
+		same(k, "there may be more", append(more, k.claim("d", 0, 3).More), []bool{true, true, false, false})
 	},
 	"at least one comes however large": func(k *kit) {
 		b := k.batch(2)

@@ -182,7 +182,8 @@ func leaseReady(suspicion string) string {
 			WHERE l.until <= ` + dbNow("$3") + `
 		RETURNING delivery
 	)
-	SELECT c.id FROM chosen c JOIN leased ON leased.delivery = c.id ORDER BY c.at`
+	SELECT c.id, (SELECT count(*) FROM found) > (SELECT count(*) FROM chosen)
+		FROM chosen c JOIN leased ON leased.delivery = c.id ORDER BY c.at`
 }
 
 var (
@@ -201,6 +202,12 @@ const (
 	mostDoubtText = "8"
 )
 
+// chosen is a delivery that is leased, and whether a bound left others out.
+type chosen struct {
+	ID      int64
+	Bounded bool
+}
+
 // take leases deliveries.
 func (c *claiming) take(ctx context.Context) error {
 	trust := c.l.claims.trust(c.in.Destination)
@@ -210,11 +217,17 @@ func (c *claiming) take(ctx context.Context) error {
 		limit = max(1, c.in.Limit>>(2*max(min(*c.first, mostDoubt)-trust, 1)))
 	}
 	c.l.claims.add(c.out.Token.ID, nil) // before anything is leased
+	var rows []chosen
 	b := new(pgx.Batch)
-	query(b, &c.ids, pgx.RowTo[int64], q, c.destination, c.in.Batch, c.l.clock(), limit, c.in.MaxBytes,
+	query(b, &rows, pgx.RowToStructByPos[chosen], q, c.destination, c.in.Batch, c.l.clock(), limit, c.in.MaxBytes,
 		c.in.Limit, trust, c.out.Token.ID, c.in.Lease)
 	if err := c.l.read(ctx, b); err != nil {
 		return err
+	}
+	c.out.More = len(rows) >= limit
+	for _, r := range rows {
+		c.ids = append(c.ids, r.ID)
+		c.out.More = c.out.More || r.Bounded
 	}
 	if len(c.ids) == 0 { // others were quicker; nobody settles it
 		c.l.claims.remove(c.out.Token.ID)

@@ -105,6 +105,7 @@ func (l *Ledger) choose(ctx context.Context, t *leaseTable, in ledger.ClaimReque
 	if err != nil {
 		return nil, nil, err
 	}
+	out.More = p.full
 	c := t.lease(out.Token.ID, p.ids, p.batches, now, in.Lease)
 	c.suspects = p.suspects
 	return p.ids, c, nil

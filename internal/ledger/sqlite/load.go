@@ -27,6 +27,7 @@ func (l *Ledger) load(ctx context.Context, in ledger.ClaimRequest, ids []int64, 
 		}
 		ids = ids[n:]
 	}
+	out.More = out.More || ld.full
 	return l.giveUpMissing(ctx, out.Token, ld.missing)
 }
 
