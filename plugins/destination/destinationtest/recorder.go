@@ -83,6 +83,23 @@ func (r *Recorder) end(path string) {
 			r.t.Fatal(err)
 		}
 	default:
-		r.t.Errorf("%s does not say what the suite found. If that is right, run with %s=update", path, EnvUpdate)
+		r.t.Errorf("%s does not say what the suite found. If that is right, run with %s=update. What it does not have:\n%s",
+			path, EnvUpdate, strings.Join(added(have, text.Bytes()), "\n"))
 	}
+}
+
+// added are the lines of after that before does not have, the first of them.
+func added(before, after []byte) []string {
+	const most = 20
+	had := map[string]bool{}
+	for line := range strings.Lines(string(before)) {
+		had[line] = true
+	}
+	var out []string
+	for line := range strings.Lines(string(after)) {
+		if !had[line] && len(out) < most {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return out
 }
