@@ -21,6 +21,14 @@ func gathering(t *testing.T, records int, wait time.Duration) *pipe {
 	return b
 }
 
+// set changes the destination's settings.
+func (b *pipe) set(change func(*Destination)) {
+	all := b.a.settings().Destinations
+	d := all["d"]
+	change(&d)
+	all["d"] = d
+}
+
 // waits asks for the batch, which is not to be delivered within the least time after
 // which it is asked for again.
 func (b *pipe) waits(batch int64, least time.Duration) {
@@ -82,12 +90,8 @@ func TestFullWritesDoNotWait(t *testing.T) {
 // A claim that its bytes end leaves something to write, whosever it is.
 func TestWritesFullOfBytesDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := quick
-		d.MaxBatchRecords, d.MaxBatchBytes, d.BatchWait = 10, 1, time.Hour
-		b := newPipe(t, d)
-		b.w.write = func(_ context.Context, batch destination.Batch) ([]destination.Result, error) {
-			return delivered(batch), nil
-		}
+		b := gathering(t, 10, time.Hour)
+		b.set(func(d *Destination) { d.MaxBatchBytes = 1 })
 		first, second := b.book(1), b.book(2)
 		b.waits(first.ID, notDueMost)
 		time.Sleep(time.Hour)
@@ -102,9 +106,7 @@ func TestTimeToGatherIsChanged(t *testing.T) {
 		b := gathering(t, 5, time.Hour)
 		first := b.book(1)
 		b.waits(first.ID, notDueMost)
-		d := b.a.settings().Destinations["d"]
-		d.BatchWait = time.Minute
-		b.a.settings().Destinations["d"] = d
+		b.set(func(d *Destination) { d.BatchWait = time.Minute })
 		b.waits(first.ID, 59*time.Second)
 		time.Sleep(time.Minute)
 		b.delivers(first.ID)

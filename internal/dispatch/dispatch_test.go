@@ -163,6 +163,15 @@ func (f *fixture) begin(t *testing.T) *fixture {
 	return f
 }
 
+// started looks how many workflows there are when nothing more happens by itself.
+func (f *fixture) started(t *testing.T, want int, when string) {
+	t.Helper()
+	synctest.Wait()
+	if got := len(f.starter.sizes()); got != want {
+		t.Fatalf("%d workflows %s, want %d", got, when, want)
+	}
+}
+
 func TestOneEventOneWorkflowWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, nil)
@@ -231,13 +240,6 @@ func TestStragglersKeepNoSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := run(t, func(o *Options) { o.MaxInFlight = 1; o.MaxEvents = 1 })
 		defer f.stop()
-		started := func(want int, when string) {
-			t.Helper()
-			synctest.Wait()
-			if got := len(f.starter.sizes()); got != want {
-				t.Fatalf("%d workflows %s, want %d", got, when, want)
-			}
-		}
 		both := []string{"quick", "straggling"}
 		f.store.append(5)
 		synctest.Wait()
@@ -245,31 +247,31 @@ func TestStragglersKeepNoSlots(t *testing.T) {
 		time.Sleep(firstPass / 2)
 		f.passes.Attempted(1, "quick", true)
 		time.Sleep(straggler - time.Millisecond)
-		started(1, "while the other may still come")
+		f.started(t, 1, "while the other may still come")
 		time.Sleep(time.Millisecond)
-		started(2, "without the other")
+		f.started(t, 2, "without the other")
 		f.passes.Applied(2, both)
 		f.passes.Attempted(2, "quick", true)
-		started(3, "beside one that is known to be slow")
+		f.started(t, 3, "beside one that is known to be slow")
 		// An attempt that is over later than that makes it no quicker.
 		time.Sleep(straggler)
 		f.passes.Attempted(2, "straggling", true)
 		f.passes.Applied(3, both)
 		f.passes.Attempted(3, "quick", true)
-		started(4, "beside one that is still slow")
+		f.started(t, 4, "beside one that is still slow")
 		f.passes.Attempted(3, "straggling", true)
 		f.passes.Applied(4, both)
 		f.passes.Attempted(4, "quick", true)
-		started(4, "beside one that was quick again")
+		f.started(t, 4, "beside one that was quick again")
 		f.passes.Attempted(4, "straggling", true)
 		// Where records gather no attempt is made yet.
 		f.passes.Applied(5, []string{"gathering", "straggling"})
 		f.passes.Attempted(5, "gathering", false)
 		f.store.append(1)
 		time.Sleep(firstPass - time.Millisecond)
-		started(5, "beside one that wrote nothing yet")
+		f.started(t, 5, "beside one that wrote nothing yet")
 		time.Sleep(time.Millisecond)
-		started(6, "after a second")
+		f.started(t, 6, "after a second")
 	})
 }
 

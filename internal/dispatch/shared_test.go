@@ -79,23 +79,16 @@ func TestFirstPassOfAnotherProcess(t *testing.T) {
 		s := newFakeShared()
 		f := runShared(t, s)
 		defer f.stop()
-		started := func(want int, when string) {
-			t.Helper()
-			synctest.Wait()
-			if got := len(f.starter.sizes()); got != want {
-				t.Fatalf("%d workflows %s, want %d", got, when, want)
-			}
-		}
 		f.store.append(3)
 		s.set(1, map[string]int{"warehouse": 2, "gone": 1})
 		time.Sleep(firstPass / 2)
-		started(1, "while the first delivery is under way")
+		f.started(t, 1, "while the first delivery is under way")
 		s.set(1, map[string]int{"gone": 1})
 		time.Sleep(watchAtMost)
-		started(2, "when everything that can be delivered is")
+		f.started(t, 2, "when everything that can be delivered is")
 		s.set(2, nil)
 		time.Sleep(2 * watchFirst)
-		started(3, "when a batch had nothing to deliver")
+		f.started(t, 3, "when a batch had nothing to deliver")
 	})
 }
 
