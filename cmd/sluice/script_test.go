@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/demo"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/proc"
 	"github.com/sluicehq/sluice/plugins/host"
 )
 
@@ -104,11 +104,10 @@ func ports(ts *testscript.TestScript, neg bool, names []string) {
 	if neg || len(names) == 0 {
 		ts.Fatalf("usage: ports NAME…")
 	}
-	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close() // all are open together, so that they differ
-		ts.Setenv(name, l.Addr().String())
+	addresses, err := proc.FreePorts(len(names))
+	ts.Check(err)
+	for i, name := range names {
+		ts.Setenv(name, addresses[i])
 	}
 }
 

@@ -115,7 +115,7 @@ var allowed = map[string][]string{
 	"internal/fake/s3":         {},
 	"internal/fake/mishap":     {},
 
-	"internal/demo": {"internal/endpoint/admin", "internal/sandbox"},
+	"internal/demo": {"internal/endpoint/admin", "internal/proc", "internal/sandbox"},
 	"cmd/sluice": {
 		"config", "config/packs", "config/routing", "config/views", "internal/app", "internal/demo", "internal/fake/bigquery", "internal/fake/hubspot", "internal/fake/mishap", "internal/fake/salesforce", "internal/fake/snowflake",
 		"internal/payloads", "internal/rehearsal", "internal/endpoint/admin", "internal/event", "internal/ledger",

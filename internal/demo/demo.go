@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite" // reads the warehouse that the plugin wrote
 
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/proc"
 	"github.com/sluicehq/sluice/internal/sandbox"
 )
 
@@ -168,16 +169,16 @@ func prepare(dir string) error {
 	return os.WriteFile(filepath.Join(dir, marker), nil, 0o644)
 }
 
-// free returns the address if nobody listens there, or one with a free port.
+// free returns the address if nobody listens there, or else one with a free port.
 func free(preferred string) (string, error) {
-	l, err := net.Listen("tcp", preferred)
-	if err != nil {
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return "", err
-		}
+	if l, err := net.Listen("tcp", preferred); err == nil {
+		return preferred, l.Close()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	others, err := proc.FreePorts(1)
+	if err != nil {
+		return "", err
+	}
+	return others[0], nil
 }
 
 // demoServer is a `sluice serve` of the demo's own.

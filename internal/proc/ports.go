@@ -2,29 +2,30 @@ package proc
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 )
 
 // The range of [FreePorts] is below the one from which the kernel gives outgoing
-// connections their ports: a server that is started again must find its port
-// free.
+// connections and listeners on port 0 theirs: a server that is started, or
+// started again, must find its port free.
 const firstPort, lastPort = 20_000, 32_000
 
 var ports struct {
 	sync.Mutex
-	next int
+	next   int
+	claims []net.PacketConn // held until the process ends
 }
 
 // FreePorts returns n loopback addresses that nobody listens on, each of them
-// once.
+// once on this machine while this process lives: its claim, that other processes
+// see, is the UDP port of the same number.
 func FreePorts(n int) ([]string, error) {
 	ports.Lock()
 	defer ports.Unlock()
 	if ports.next == 0 {
-		// Processes side by side look in different places.
-		ports.next = firstPort + os.Getpid()%(lastPort-firstPort)
+		ports.next = firstPort + rand.IntN(lastPort-firstPort)
 	}
 	var out []string
 	for tried := 0; len(out) < n; tried++ {
@@ -35,13 +36,19 @@ func FreePorts(n int) ([]string, error) {
 		if ports.next++; ports.next == lastPort {
 			ports.next = firstPort
 		}
+		claim, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
 		l, err := net.Listen("tcp", address)
 		if err != nil {
+			_ = claim.Close()
 			continue
 		}
 		if err := l.Close(); err != nil {
 			return nil, err
 		}
+		ports.claims = append(ports.claims, claim)
 		out = append(out, address)
 	}
 	return out, nil

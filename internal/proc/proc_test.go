@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -199,6 +200,15 @@ func TestFreePortsAreGivenOnce(t *testing.T) {
 				t.Errorf("%s was given twice", address)
 			}
 			seen[address] = true
+			if claim, err := net.ListenPacket("udp", address); err == nil {
+				t.Errorf("%s is not claimed: another process would be given it", address)
+				_ = claim.Close()
+			}
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = l.Close()
 		}
 	}
 }
