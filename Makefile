@@ -20,7 +20,7 @@ MODULES     := $(notdir $(patsubst %/go.mod,%,$(wildcard plugins/*/go.mod)))
 CGO_PLUGINS ?= $(MODULES)
 PLUGINS     := $(filter-out $(MODULES),$(notdir $(patsubst %/main.go,%,$(wildcard plugins/*/main.go))))
 
-.PHONY: help build demo test check race fuzz reproducible sbom generate bench bench-parts chaos clean test-deps
+.PHONY: help build demo test test-root test-cgo test-deploy check race fuzz reproducible sbom generate bench bench-parts chaos clean test-deps
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,11 +47,18 @@ demo: build ## the main job, on this machine, with nothing to install; KEEP=1 st
 test-deps: ## install what the tests need: databases, a browser, Node and its packages, compilers of C++ and protobuf
 	scripts/install-test-deps.sh
 
-test: test-deps build ## all tests, with a real PostgreSQL, Temporal and browser
+test: test-root test-cgo test-deploy ## all tests, with a real PostgreSQL, Temporal and browser
+
+# With make -k, as CI calls it, a module that fails does not hide the others.
+test-root: test-deps build
 	$(GO) tool gotestsum --format pkgname -- -shuffle=on -count=1 -timeout 20m ./...
+
+test-cgo: test-deps build
 	for p in $(CGO_PLUGINS); do \
 		CGO_ENABLED=1 $(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C plugins/$$p -json -shuffle=on -count=1 -timeout 20m ./... || exit 1; \
 	done
+
+test-deploy: test-deps build
 	$(GO) tool gotestsum --format pkgname --raw-command -- $(GO) test -C deploy -json -shuffle=on -count=1 -timeout 20m ./...
 
 check: test-deps ## formatting, static analysis, races, generated files

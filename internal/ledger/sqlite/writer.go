@@ -69,6 +69,9 @@ func newWriter(c *conn, forget func()) *writer {
 // do has the job run and waits for its commit. The context is honoured until
 // the job is taken into a transaction; from then on the answer is the truth.
 func (w *writer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	j.err = make(chan error, 1)
 	select {
 	case <-w.stop:
