@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	"plugins/destination/serve":                 {"plugins/destination", "plugins/internal/wire"},
 	"plugins/internal/wire":                     {"plugins/destination", "plugins/destination/destinationpb", "plugins/internal/rawjson"},
 	"plugins/internal/sqlcore":                  {"plugins/destination", "plugins/internal/rawjson"},
-	"plugins/internal/sqlcore/sqltest":          {"plugins/destination", "plugins/internal/sqlcore"},
+	"plugins/internal/sqlcore/sqltest":          {"internal/netfault", "plugins/destination", "plugins/destination/conformance", "plugins/internal/sqlcore"},
 	"plugins/internal/placeholder":              {"plugins/destination"},
 	"plugins/internal/parquetfile":              {"plugins/destination"},
 	"plugins/internal/parquetfile/parquettest":  {},
@@ -133,6 +133,7 @@ var allowed = map[string][]string{
 
 	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
 	"internal/proc":             {},
+	"internal/netfault":         {"internal/proc"},
 	"internal/cluster":          {"internal/proc"},
 	"internal/cluster/temporal": {"internal/cluster"},
 	"internal/pgserver":         {"internal/proc"},
@@ -140,8 +141,8 @@ var allowed = map[string][]string{
 	"internal/bench":            {"internal/harness", "internal/pgserver", "internal/proc"},
 	"cmd/sluice-bench":          {"internal/bench"},
 	"internal/chaos": {
-		"internal/demo", "internal/endpoint/admin", "internal/fault", "internal/harness", "internal/ledger", "internal/pgserver",
-		"internal/proc", "internal/sandbox",
+		"internal/demo", "internal/endpoint/admin", "internal/fault", "internal/harness", "internal/ledger", "internal/netfault",
+		"internal/pgserver", "internal/proc", "internal/sandbox",
 	},
 	"cmd/sluice-chaos": {"internal/chaos", "internal/embedded"},
 }

@@ -7,15 +7,17 @@ import (
 	"net/url"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/sluicehq/sluice/internal/netfault"
 )
 
 // rewire leads a connection string through a wire.
-func rewire(connection string, w *wire) string {
+func rewire(connection string, w *netfault.Wire) string {
 	u, err := url.Parse(connection)
 	if err != nil {
 		return connection // not one of ours
 	}
-	u.Host = w.address()
+	u.Host = w.Address()
 	return u.String()
 }
 

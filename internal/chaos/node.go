@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
 	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/harness"
+	"github.com/sluicehq/sluice/internal/netfault"
 )
 
 // node is one server under test. Somebody (keep) starts it again whenever it
@@ -20,8 +21,8 @@ import (
 type node struct {
 	*harness.Server
 	name   string
-	door   *wire // through which webhooks come
-	ledger *wire // to the database of its ledger, if that is PostgreSQL
+	door   *netfault.Wire // through which webhooks come
+	ledger *netfault.Wire // to the database of its ledger, if that is PostgreSQL
 	env    []string
 
 	mu       sync.Mutex

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/netfault"
 )
 
 // hits names what a fault works on. Two faults of one thing do not overlap, or
@@ -83,14 +85,14 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 	case ClockJump:
 		return w.setClock(f.Amount)
 	case CutSender:
-		return n.door.during(ctx, f)
+		return during(ctx, n.door, f)
 	case CutLedger:
 		w.keepOut(f.For, n)
-		return n.ledger.during(ctx, f)
+		return during(ctx, n.ledger, f)
 	case CutPostgres:
-		return w.database.during(ctx, f)
+		return during(ctx, w.database, f)
 	case CutTemporal:
-		return w.frontend.during(ctx, f)
+		return during(ctx, w.frontend, f)
 	case BadReceiver:
 		w.receiver.misbehave(f.How, time.Duration(f.Amount)*time.Millisecond)
 		sleep(ctx, f.For)
@@ -100,13 +102,13 @@ func (w *world) strike(ctx context.Context, f Fault) error {
 	return fmt.Errorf("%s is no fault", f.Kind)
 }
 
-// during lets the wire suffer for the time of a fault.
-func (w *wire) during(ctx context.Context, f Fault) error {
-	if err := w.suffer(f.How, f.Amount); err != nil {
+// during lets a wire suffer for the time of a fault.
+func during(ctx context.Context, w *netfault.Wire, f Fault) error {
+	if err := w.Suffer(f.How, f.Amount); err != nil {
 		return err
 	}
 	sleep(ctx, f.For)
-	return w.heal()
+	return w.Heal()
 }
 
 // crashTime is how long a crash point may take to be passed often enough. A

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/internal/fault"
 	"github.com/sluicehq/sluice/internal/harness"
+	"github.com/sluicehq/sluice/internal/netfault"
 	"github.com/sluicehq/sluice/internal/pgserver"
 	"github.com/sluicehq/sluice/internal/proc"
 	"github.com/sluicehq/sluice/internal/sandbox"
@@ -39,10 +40,10 @@ type world struct {
 
 	nodes    []*node
 	postgres *pgserver.Server
-	database *wire // from the plugin to PostgreSQL
+	database *netfault.Wire // from the plugin to PostgreSQL
 	books    string
 	cluster  *proc.Child
-	frontend *wire // to the external Temporal
+	frontend *netfault.Wire // to the external Temporal
 	receiver *receiver
 	clock    string // file
 	mounts   []string
@@ -70,7 +71,7 @@ func (w *world) setUp(ctx context.Context) (err error) {
 	if err := audit(ctx, w.books); err != nil {
 		return fmt.Errorf("watch the warehouse: %w", err)
 	}
-	if w.database, err = newWire("postgres", w.postgres.Address()); err != nil {
+	if w.database, err = netfault.NewWire("postgres", w.postgres.Address()); err != nil {
 		return err
 	}
 	if err := w.startCluster(); err != nil {
@@ -100,7 +101,7 @@ func (w *world) startCluster() (err error) {
 		return err
 	}
 	w.cluster = w.o.Cluster(dir, address[0])
-	if w.frontend, err = newWire("temporal", address[0]); err != nil {
+	if w.frontend, err = netfault.NewWire("temporal", address[0]); err != nil {
 		return err
 	}
 	return w.cluster.Start()
@@ -131,7 +132,7 @@ func (w *world) newNode(ctx context.Context, i int) (*node, error) {
 	n := &node{name: filepath.Base(dir), done: make(chan struct{})}
 	o := harness.Options{Sluice: w.o.Sluice, Dir: dir, Rest: w.routes()}
 	if w.frontend != nil {
-		o.Temporal = fmt.Sprintf("address: %q", w.frontend.address())
+		o.Temporal = fmt.Sprintf("address: %q", w.frontend.Address())
 	}
 	if w.o.Ledger == LedgerPostgres {
 		url, err := w.ledgerURL(ctx, n)
@@ -147,7 +148,7 @@ func (w *world) newNode(ctx context.Context, i int) (*node, error) {
 		return nil, err
 	}
 	n.env = []string{fault.EnvClock + "=" + w.clock}
-	n.door, err = newWire(n.name, n.Address())
+	n.door, err = netfault.NewWire(n.name, n.Address())
 	return n, err
 }
 
@@ -159,7 +160,7 @@ func (w *world) ledgerURL(ctx context.Context, n *node) (string, error) {
 		}
 	}
 	var err error
-	if n.ledger, err = newWire("ledger of "+n.name, w.postgres.Address()); err != nil {
+	if n.ledger, err = netfault.NewWire("ledger of "+n.name, w.postgres.Address()); err != nil {
 		return "", err
 	}
 	return rewire(w.postgres.URL("ledger"), n.ledger), nil
@@ -299,7 +300,7 @@ func (w *world) target() sandbox.Target {
 		n := w.nodes[rng.IntN(len(w.nodes))]
 		mu.Unlock()
 		r = r.Clone(r.Context())
-		r.URL.Host = n.door.address()
+		r.URL.Host = n.door.Address()
 		return transport.RoundTrip(r)
 	})
 	return sandbox.Target{
@@ -333,17 +334,17 @@ func (w *world) tearDown() error {
 			n.mu.Unlock()
 			<-n.done
 		}
-		n.door.close()
+		n.door.Close()
 		if n.ledger != nil {
-			n.ledger.close()
+			n.ledger.Close()
 		}
 	}
 	if w.cluster != nil {
 		errs = append(errs, w.cluster.Kill())
-		w.frontend.close()
+		w.frontend.Close()
 	}
 	if w.database != nil {
-		w.database.close()
+		w.database.Close()
 	}
 	if w.postgres != nil {
 		errs = append(errs, w.postgres.Stop())

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +18,8 @@ func TestMain(m *testing.M) { clickhousetest.Main(m) }
 
 // harness reads tables as users would.
 type harness struct {
-	url    string // of one database, with a prefix per behaviour
+	*sqltest.Server // of one database, with a prefix per behaviour
+
 	binary string // "": in process
 	places *atomic.Int64
 }
@@ -30,7 +30,7 @@ func TestConformance(t *testing.T) {
 	for name, binary := range map[string]string{"in process": "", "as a process": binary} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{url: clickhousetest.URL(t), binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: sqltest.Behind(t, clickhousetest.URL(t)), binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -43,7 +43,7 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	return sqltest.Settings(t, settings{URL: h.url, TablePrefix: fmt.Sprintf("place %d ", h.places.Add(1))})
+	return sqltest.Settings(t, settings{URL: h.URL, TablePrefix: fmt.Sprintf("place %d ", h.places.Add(1))})
 }
 
 func (h harness) Lacks() map[string]string { return nil }
@@ -53,12 +53,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
-	s.URL = u.String()
+	s.URL = sqltest.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

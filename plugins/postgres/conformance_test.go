@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -18,7 +17,8 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // harness reads tables as users would.
 type harness struct {
-	url    string // of one database, with a schema per behaviour
+	*sqltest.Server // of one database, with a schema per behaviour
+
 	remove string
 	binary string // "": in process
 	places *atomic.Int64
@@ -30,11 +30,11 @@ func TestConformance(t *testing.T) {
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{url: pgtest.URL(t), remove: remove, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: sqltest.Behind(t, pgtest.URL(t)), remove: remove, places: new(atomic.Int64)})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{url: pgtest.URL(t), remove: remove, binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: sqltest.Behind(t, pgtest.URL(t)), remove: remove, binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -47,7 +47,7 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	return sqltest.Settings(t, settings{URL: h.url, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
+	return sqltest.Settings(t, settings{URL: h.URL, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
 }
 
 func (h harness) Lacks() map[string]string { return nil }
@@ -57,12 +57,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
-	s.URL = u.String()
+	s.URL = sqltest.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

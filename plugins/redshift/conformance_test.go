@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -25,8 +24,9 @@ func TestMain(m *testing.M) {
 
 // harness reads tables past the proxy.
 type harness struct {
-	url    string // of one database, with a schema per behaviour
-	proxy  string // the same as Redshift
+	*sqltest.Server // as Redshift
+
+	url    string // past it, of one database, with a schema per behaviour
 	remove string
 	binary string // "": in process
 	places *atomic.Int64
@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				database := pgtest.URL(t)
-				report.Run(t, harness{url: database, proxy: before(t, database).URL(), remove: remove, binary: binary, places: new(atomic.Int64)})
+				report.Run(t, harness{Server: sqltest.Behind(t, before(t, database).URL()), url: database, remove: remove, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -54,7 +54,7 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	return sqltest.Settings(t, settings{URL: h.proxy, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
+	return sqltest.Settings(t, settings{URL: h.URL, Schema: fmt.Sprintf("place %d", h.places.Add(1)), Delete: h.remove})
 }
 
 func (h harness) Lacks() map[string]string {
@@ -66,12 +66,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.UserPassword("nobody_of_that_name", "wrong-password")
-	s.URL = u.String()
+	s.URL = sqltest.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

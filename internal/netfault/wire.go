@@ -1,4 +1,6 @@
-package chaos
+// Package netfault lets the connection between two programs go wrong, for tests
+// and fault drivers.
+package netfault
 
 import (
 	"encoding/json"
@@ -12,9 +14,9 @@ import (
 	"github.com/sluicehq/sluice/internal/proc"
 )
 
-// wire is a connection that can be made to suffer: everything that it carries
-// passes a TCP proxy in this process.
-type wire struct {
+// Wire is a connection that can be made to suffer: everything that it carries
+// passes a TCP proxy in this process. It is safe for concurrent use.
+type Wire struct {
 	mu    sync.Mutex
 	proxy *toxiproxy.Proxy
 }
@@ -23,33 +25,42 @@ var proxies = sync.OnceValue(func() *toxiproxy.ApiServer {
 	return toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 })
 
-// newWire listens on a free port and leads to the address. Call close.
-func newWire(name, to string) (*wire, error) {
+// NewWire listens on a free port and leads to the address. Call Close.
+func NewWire(name, to string) (*Wire, error) {
 	address, err := proc.FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{proxy: toxiproxy.NewProxy(proxies(), name, address[0], to)}
+	w := &Wire{proxy: toxiproxy.NewProxy(proxies(), name, address[0], to)}
 	if err := w.proxy.Start(); err != nil {
 		return nil, fmt.Errorf("proxy of %s: %w", name, err)
 	}
 	return w, nil
 }
 
-func (w *wire) address() string {
+// Address is where it listens, for good.
+func (w *Wire) Address() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.proxy.Listen
 }
 
-func (w *wire) close() {
+// Close ends all connections.
+func (w *Wire) Close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proxy.Stop()
 }
 
-// suffer applies a toxic, in both directions, until heal.
-func (w *wire) suffer(how string, amount int64) error {
+// Suffer applies a fault, in both directions, until Heal:
+//
+//   - down refuses connections and cuts those that are there;
+//   - timeout holds everything back, and closes after amount milliseconds, 0 never;
+//   - reset_peer resets connections after amount milliseconds;
+//   - latency delays by amount milliseconds, give or take a half;
+//   - limit_data closes after amount bytes;
+//   - slicer sends pieces of about amount bytes.
+func (w *Wire) Suffer(how string, amount int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if how == "down" {
@@ -79,10 +90,10 @@ func (w *wire) suffer(how string, amount int64) error {
 	return nil
 }
 
-// heal ends what the wire suffers. All connections are cut, so that what they
+// Heal ends what the wire suffers. All connections are cut, so that what they
 // held up does not come long after; a new proxy takes the place of the old one,
 // whose toxics end with it.
-func (w *wire) heal() error {
+func (w *Wire) Heal() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proxy.Stop()

@@ -1,4 +1,4 @@
-package chaos
+package netfault_test
 
 import (
 	"io"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluicehq/sluice/internal/netfault"
 )
 
 func TestAWireSuffersAndHeals(t *testing.T) {
@@ -14,15 +16,15 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
 	}))
 	defer s.Close()
-	w, err := newWire("test", strings.TrimPrefix(s.URL, "http://"))
+	w, err := netfault.NewWire("test", strings.TrimPrefix(s.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
-	address := w.address()
+	defer w.Close()
+	address := w.Address()
 	get := func() error {
 		c := http.Client{Timeout: 300 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
-		res, err := c.Get("http://" + w.address())
+		res, err := c.Get("http://" + w.Address())
 		if err != nil {
 			return err
 		}
@@ -34,20 +36,20 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for how, amount := range map[string]int64{"down": 0, "timeout": 100, "reset_peer": 0, "limit_data": 50, "latency": 5000} {
-		if err := w.suffer(how, amount); err != nil {
+		if err := w.Suffer(how, amount); err != nil {
 			t.Fatal(err)
 		}
 		if err := get(); err == nil {
 			t.Errorf("%s: the answer came whole and in time", how)
 		}
-		if err := w.heal(); err != nil {
+		if err := w.Heal(); err != nil {
 			t.Fatal(err)
 		}
 		if err := get(); err != nil {
 			t.Errorf("%s: healed, and %v", how, err)
 		}
 	}
-	if w.address() != address {
-		t.Errorf("the wire moved from %s to %s", address, w.address())
+	if w.Address() != address {
+		t.Errorf("the wire moved from %s to %s", address, w.Address())
 	}
 }
