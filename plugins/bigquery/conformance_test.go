@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rsa"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 
 	fake "github.com/sluicehq/sluice/internal/fake/bigquery"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
+	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
@@ -25,11 +28,13 @@ func TestMain(m *testing.M) {
 
 // harness reads tables from the fake.
 type harness struct {
-	server *fake.Server
-	url    string
-	remove string
-	binary string // "": in process
-	places *atomic.Int64
+	server      *fake.Server
+	faults      *httpfault.Handler // before the server
+	url         string
+	credentials string
+	remove      string
+	binary      string // "": in process
+	places      *atomic.Int64
 }
 
 func TestConformance(t *testing.T) {
@@ -39,8 +44,13 @@ func TestConformance(t *testing.T) {
 		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				server, url := serveFake(t, fake.Options{})
-				report.Run(t, harness{server: server, url: url, remove: remove, binary: binary, places: new(atomic.Int64)})
+				accounts := map[string]*rsa.PublicKey{}
+				server := fake.New(fake.Options{Accounts: accounts})
+				faults := httpfault.New(server, server.ExpireTokens)
+				url := listen(t, faults)
+				credentials, public := account(t, url)
+				accounts["sluice@project.iam.gserviceaccount.com"] = public
+				report.Run(t, harness{server: server, faults: faults, url: url, credentials: credentials, remove: remove, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -54,10 +64,23 @@ func (h harness) New(t *testing.T) destination.Destination {
 }
 
 func (h harness) Settings(t *testing.T) json.RawMessage {
-	return sqltest.Settings(t, settings{Project: "project", Endpoint: h.url, Dataset: fmt.Sprintf("place_%d", h.places.Add(1)), Delete: h.remove})
+	return sqltest.Settings(t, settings{Project: "project", Endpoint: h.url, Credentials: h.credentials, Dataset: fmt.Sprintf("place_%d", h.places.Add(1)), Delete: h.remove})
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) Fault(_ *testing.T, _ json.RawMessage, f conformance.Fault) bool {
+	return h.faults.Fault(f)
+}
+
+func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
+	var s settings
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	s.Credentials, _ = account(t, h.url)
+	return sqltest.Settings(t, s)
+}
 
 func (h harness) Rows(t *testing.T, raw json.RawMessage, object string) []map[string]string {
 	var s settings

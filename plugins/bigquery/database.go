@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"cloud.google.com/go/auth"
+	"cloud.google.com/go/auth/credentials"
 	"cloud.google.com/go/bigquery"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 	"google.golang.org/api/googleapi"
@@ -55,11 +57,11 @@ func (d *database) connected() (*bigquery.Client, error) {
 		options = append(options, option.WithEndpoint(strings.TrimSuffix(d.settings.Endpoint, "/")+"/bigquery/v2/"))
 	}
 	if d.settings.Credentials != "" || d.settings.Endpoint == "" {
-		with := []option.ClientOption{option.WithScopes(bigquery.Scope)}
-		if d.settings.Credentials != "" {
-			with = append(with, option.WithAuthCredentialsJSON(option.ServiceAccount, []byte(d.settings.Credentials)))
+		found, err := d.credentials(&http.Client{Transport: base})
+		if err != nil {
+			return nil, errCredentials
 		}
-		authorized, err := htransport.NewTransport(context.Background(), base, with...)
+		authorized, err := htransport.NewTransport(context.Background(), base, option.WithAuthCredentials(found))
 		if err != nil {
 			return nil, errCredentials
 		}
@@ -73,6 +75,15 @@ func (d *database) connected() (*bigquery.Client, error) {
 	c.Location = d.settings.Location
 	d.client, d.idle = c, base.CloseIdleConnections
 	return c, nil
+}
+
+// credentials are those of the settings or of the machine; their tokens come by c.
+func (d *database) credentials(c *http.Client) (*auth.Credentials, error) {
+	options := &credentials.DetectOptions{Scopes: []string{bigquery.Scope}, Client: c}
+	if d.settings.Credentials == "" {
+		return credentials.DetectDefault(options)
+	}
+	return credentials.NewCredentialsFromJSON(credentials.ServiceAccount, []byte(d.settings.Credentials), options)
 }
 
 // errCredentials stands for errors that may quote the key.

@@ -10,6 +10,7 @@ import (
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/bigquery"
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 	"google.golang.org/api/googleapi"
 )
@@ -98,13 +99,21 @@ func (d *database) Fault(err error) sqlcore.Fault {
 
 func apiFault(e *googleapi.Error) sqlcore.Fault {
 	code := "HTTP_" + strconv.Itoa(e.Code)
+	until, told := httpanswer.RetryAfter(e.Header.Get("Retry-After"), time.Now(), httpanswer.MaxWait)
 	switch e.Code {
 	case http.StatusUnauthorized:
 		return sqlcore.Fault{Kind: sqlcore.Setup, Code: "HTTP_401"}
 	case http.StatusRequestEntityTooLarge:
 		return sqlcore.Fault{Kind: sqlcore.Bad, Code: "TOO_LARGE"}
 	case http.StatusTooManyRequests:
+		if told {
+			return sqlcore.Fault{Kind: sqlcore.Busy, Code: "rateLimitExceeded", Until: until}
+		}
 		return busy("rateLimitExceeded")
+	case http.StatusServiceUnavailable:
+		if told {
+			return sqlcore.Fault{Kind: sqlcore.Busy, Code: code, Until: until}
+		}
 	}
 	if len(e.Errors) > 0 && e.Errors[0].Reason != "" {
 		if e.Errors[0].Reason == "notFound" && strings.Contains(e.Message, "Project") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -52,9 +53,14 @@ var spell = strings.NewReplacer(`"lines"`, "`lines`", "id integer, memo text", "
 func serveFake(t testing.TB, o fake.Options) (*fake.Server, string) {
 	t.Helper()
 	server := fake.New(o)
-	listening := httptest.NewServer(server)
+	return server, listen(t, server)
+}
+
+func listen(t testing.TB, h http.Handler) (url string) {
+	t.Helper()
+	listening := httptest.NewServer(h)
 	t.Cleanup(listening.Close)
-	return server, listening.URL
+	return listening.URL
 }
 
 // start returns a configured destination that is closed with t.

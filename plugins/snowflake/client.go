@@ -33,6 +33,7 @@ type statement struct {
 type apiError struct {
 	status        int
 	code, message string
+	retryAfter    string // the header
 }
 
 func (e *apiError) Error() string {
@@ -155,5 +156,5 @@ func (c *client) request(ctx context.Context, method, path string, body []byte, 
 		}
 		return answer, response.StatusCode, nil
 	}
-	return nil, response.StatusCode, &apiError{response.StatusCode, answer.Code, answer.Message}
+	return nil, response.StatusCode, &apiError{response.StatusCode, answer.Code, answer.Message, response.Header.Get("Retry-After")}
 }

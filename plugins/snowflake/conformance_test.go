@@ -10,6 +10,8 @@ import (
 
 	fake "github.com/sluicehq/sluice/internal/fake/snowflake"
 	"github.com/sluicehq/sluice/plugins/destination"
+	"github.com/sluicehq/sluice/plugins/destination/conformance"
+	"github.com/sluicehq/sluice/plugins/destination/conformance/httpfault"
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
@@ -26,6 +28,7 @@ func TestMain(m *testing.M) {
 // harness reads tables from the fake.
 type harness struct {
 	server   *fake.Server
+	faults   *httpfault.Handler // before the server
 	settings settings
 	binary   string // "": in process
 	places   *atomic.Int64
@@ -38,9 +41,11 @@ func TestConformance(t *testing.T) {
 		for name, binary := range map[string]string{remove: "", remove + " as a process": binary} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				server, o := serveFake(t)
+				server := newFake()
+				faults := httpfault.New(server, nil) // tokens are the plugin's own, and end by the clock
+				o := listen(t, faults)
 				o.Delete = remove
-				report.Run(t, harness{server: server, settings: o, binary: binary, places: new(atomic.Int64)})
+				report.Run(t, harness{server: server, faults: faults, settings: o, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -60,6 +65,10 @@ func (h harness) Settings(t *testing.T) json.RawMessage {
 }
 
 func (h harness) Lacks() map[string]string { return nil }
+
+func (h harness) Fault(_ *testing.T, _ json.RawMessage, f conformance.Fault) bool {
+	return h.faults.Fault(f)
+}
 
 func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMessage {
 	var o settings

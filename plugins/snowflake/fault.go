@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluicehq/sluice/plugins/destination/httpanswer"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
 )
 
@@ -64,6 +65,7 @@ func (d *database) Fault(err error) sqlcore.Fault {
 }
 
 func apiFault(e *apiError) sqlcore.Fault {
+	until, told := httpanswer.RetryAfter(e.retryAfter, time.Now(), httpanswer.MaxWait)
 	switch e.status {
 	case http.StatusUnprocessableEntity:
 		if strings.Contains(e.message, beingAltered) {
@@ -81,8 +83,13 @@ func apiFault(e *apiError) sqlcore.Fault {
 			}
 		}
 		return sqlcore.Fault{Code: e.code}
-	case http.StatusTooManyRequests:
-		return sqlcore.Fault{Kind: sqlcore.Busy, Code: "HTTP_429", Until: time.Now().Add(shortWait)}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		switch {
+		case told:
+			return sqlcore.Fault{Kind: sqlcore.Busy, Code: "HTTP_" + strconv.Itoa(e.status), Until: until}
+		case e.status == http.StatusTooManyRequests:
+			return sqlcore.Fault{Kind: sqlcore.Busy, Code: "HTTP_429", Until: time.Now().Add(shortWait)}
+		}
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		return sqlcore.Fault{Kind: sqlcore.Setup, Code: "HTTP_" + strconv.Itoa(e.status)}
 	case http.StatusRequestEntityTooLarge:

@@ -17,17 +17,17 @@ func TestFault(t *testing.T) {
 		err  error
 		want sqlcore.Fault
 	}{
-		"aborted for a lock": {&apiError{422, "000625", ""}, sqlcore.Fault{Kind: sqlcore.Clash, Code: "000625"}},
-		"being altered":      {&apiError{422, "100038", "Numeric value '" + beingAltered + " x' is not recognized"}, sqlcore.Fault{Kind: sqlcore.Clash, Code: "ALTERED"}},
-		"a value":            {&apiError{422, "100038", "Numeric value 'x' is not recognized"}, sqlcore.Fault{Kind: sqlcore.Bad, Code: "100038"}},
-		"no table":           {&apiError{422, "002003", ""}, sqlcore.Fault{Kind: sqlcore.Stale, Code: "002003"}},
-		"no column":          {&apiError{422, "000904", ""}, sqlcore.Fault{Kind: sqlcore.Stale, Code: "000904"}},
-		"wrong SQL":          {&apiError{422, "001003", ""}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "001003"}},
-		"no right":           {&apiError{422, "003001", ""}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "003001"}},
-		"used by a policy":   {&apiError{422, "000002", "Cannot drop column 'X' which is used"}, sqlcore.Fault{Kind: sqlcore.Refused, Code: "000002"}},
-		"timeout":            {&apiError{408, "", ""}, sqlcore.Fault{Code: "HTTP_408"}},
-		"503":                {&apiError{503, "", ""}, sqlcore.Fault{Code: "HTTP_503"}},
-		"no such account":    {&apiError{404, "", ""}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "HTTP_404"}},
+		"aborted for a lock": {&apiError{status: 422, code: "000625"}, sqlcore.Fault{Kind: sqlcore.Clash, Code: "000625"}},
+		"being altered":      {&apiError{status: 422, code: "100038", message: "Numeric value '" + beingAltered + " x' is not recognized"}, sqlcore.Fault{Kind: sqlcore.Clash, Code: "ALTERED"}},
+		"a value":            {&apiError{status: 422, code: "100038", message: "Numeric value 'x' is not recognized"}, sqlcore.Fault{Kind: sqlcore.Bad, Code: "100038"}},
+		"no table":           {&apiError{status: 422, code: "002003"}, sqlcore.Fault{Kind: sqlcore.Stale, Code: "002003"}},
+		"no column":          {&apiError{status: 422, code: "000904"}, sqlcore.Fault{Kind: sqlcore.Stale, Code: "000904"}},
+		"wrong SQL":          {&apiError{status: 422, code: "001003"}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "001003"}},
+		"no right":           {&apiError{status: 422, code: "003001"}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "003001"}},
+		"used by a policy":   {&apiError{status: 422, code: "000002", message: "Cannot drop column 'X' which is used"}, sqlcore.Fault{Kind: sqlcore.Refused, Code: "000002"}},
+		"timeout":            {&apiError{status: 408}, sqlcore.Fault{Code: "HTTP_408"}},
+		"503":                {&apiError{status: 503}, sqlcore.Fault{Code: "HTTP_503"}},
+		"no such account":    {&apiError{status: 404}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "HTTP_404"}},
 		"connection":         {errors.New("EOF"), sqlcore.Fault{Code: "CONNECTION"}},
 	} {
 		if got := (&database{}).Fault(tt.err); got != tt.want {

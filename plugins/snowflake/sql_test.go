@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -96,12 +97,22 @@ func newPair() keyPair {
 // serveFake starts an account and returns settings for it.
 func serveFake(t testing.TB) (*fake.Server, settings) {
 	t.Helper()
-	server := fake.New(fake.Options{
+	server := newFake()
+	return server, listen(t, server)
+}
+
+func newFake() *fake.Server {
+	return fake.New(fake.Options{
 		Users: map[string]*rsa.PublicKey{"MYORG-PROD.SLUICE": pair().public}, Databases: []string{"ANALYTICS"}, Warehouses: []string{"LOADING"},
 	})
-	listening := httptest.NewServer(server)
+}
+
+// listen returns the settings of a user of the account that h is.
+func listen(t testing.TB, h http.Handler) settings {
+	t.Helper()
+	listening := httptest.NewServer(h)
 	t.Cleanup(listening.Close)
-	return server, settings{
+	return settings{
 		Account: "myorg-prod", User: "sluice", PrivateKey: pair().pem, Database: "analytics", Schema: "rootfi", Warehouse: "loading", BaseURL: listening.URL,
 	}
 }
