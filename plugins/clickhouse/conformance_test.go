@@ -12,13 +12,14 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest/remote"
 )
 
 func TestMain(m *testing.M) { clickhousetest.Main(m) }
 
 // harness reads tables as users would.
 type harness struct {
-	*sqltest.Server // of one database, with a prefix per behaviour
+	*remote.Server // of one database, with a prefix per behaviour
 
 	binary string // "": in process
 	places *atomic.Int64
@@ -30,7 +31,7 @@ func TestConformance(t *testing.T) {
 	for name, binary := range map[string]string{"in process": "", "as a process": binary} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{Server: sqltest.Behind(t, clickhousetest.URL(t)), binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: remote.Behind(t, clickhousetest.URL(t)), binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -53,7 +54,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	s.URL = sqltest.Stranger(t, s.URL)
+	s.URL = remote.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

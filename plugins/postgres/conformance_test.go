@@ -11,13 +11,14 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest/remote"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // harness reads tables as users would.
 type harness struct {
-	*sqltest.Server // of one database, with a schema per behaviour
+	*remote.Server // of one database, with a schema per behaviour
 
 	remove string
 	binary string // "": in process
@@ -30,11 +31,11 @@ func TestConformance(t *testing.T) {
 	for _, remove := range []string{"soft", "hard"} {
 		t.Run(remove, func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{Server: sqltest.Behind(t, pgtest.URL(t)), remove: remove, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: remote.Behind(t, pgtest.URL(t)), remove: remove, places: new(atomic.Int64)})
 		})
 		t.Run(remove+" as a process", func(t *testing.T) {
 			t.Parallel()
-			report.Run(t, harness{Server: sqltest.Behind(t, pgtest.URL(t)), remove: remove, binary: binary, places: new(atomic.Int64)})
+			report.Run(t, harness{Server: remote.Behind(t, pgtest.URL(t)), remove: remove, binary: binary, places: new(atomic.Int64)})
 		})
 	}
 }
@@ -57,7 +58,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	s.URL = sqltest.Stranger(t, s.URL)
+	s.URL = remote.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/plugins/destination/destinationtest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest"
+	"github.com/sluicehq/sluice/plugins/internal/sqlcore/sqltest/remote"
 )
 
 // Each write is a dozen round trips: the property tests draw fewer cases here.
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // harness reads tables past the proxy.
 type harness struct {
-	*sqltest.Server // as Redshift
+	*remote.Server // as Redshift
 
 	url    string // past it, of one database, with a schema per behaviour
 	remove string
@@ -40,7 +41,7 @@ func TestConformance(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				database := pgtest.URL(t)
-				report.Run(t, harness{Server: sqltest.Behind(t, before(t, database).URL()), url: database, remove: remove, binary: binary, places: new(atomic.Int64)})
+				report.Run(t, harness{Server: remote.Behind(t, before(t, database).URL()), url: database, remove: remove, binary: binary, places: new(atomic.Int64)})
 			})
 		}
 	}
@@ -66,7 +67,7 @@ func (h harness) WrongCredentials(t *testing.T, raw json.RawMessage) json.RawMes
 	if err := json.Unmarshal(raw, &s); err != nil {
 		t.Fatal(err)
 	}
-	s.URL = sqltest.Stranger(t, s.URL)
+	s.URL = remote.Stranger(t, s.URL)
 	return sqltest.Settings(t, s)
 }
 

@@ -1,4 +1,5 @@
-package sqltest
+// Package remote is for the tests of destinations whose database is a server.
+package remote
 
 import (
 	"encoding/json"
