@@ -49,7 +49,7 @@ test-deps: ## install what the tests need: databases, a browser, Node and its pa
 
 test: test-root test-cgo test-deploy ## all tests, with a real PostgreSQL, Temporal and browser
 
-# With make -k, as CI calls it, a module that fails does not hide the others.
+# With make -k, as CI calls it, one that fails does not hide the others.
 test-root: test-deps build
 	$(GO) tool gotestsum --format pkgname -- -shuffle=on -count=1 -timeout 20m ./...
 

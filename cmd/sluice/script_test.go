@@ -123,7 +123,8 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-const patience = 40 * time.Second
+// patience is for the slowest machine that tests run on.
+const patience = 2 * time.Minute
 
 // ready waits until the server whose admin listener is at the address has
 // everything it needs.

@@ -122,12 +122,15 @@ func (s *site) post(a *app.App, id string) {
 	}
 }
 
+// patience is for the slowest machine that tests run on.
+const patience = 2 * time.Minute
+
 // delivered waits until the admin API counts n deliveries to the file.
 func (s *site) delivered(a *app.App, n int64) {
 	s.Helper()
 	c := admin.NewClient(a.Admin().String(), "")
 	var got []admin.Destination
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var err error
 		if got, err = c.Destinations(s.Context()); err != nil {
 			s.Fatal(err)
@@ -200,7 +203,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(s.log.String(), "temporal is ready"); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !strings.Contains(s.log.String(), "temporal is ready"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not ready:\n%s", s.log)
 		}

@@ -67,7 +67,7 @@ func (s *site) metric(a *app.App, name string) string {
 // until waits for something that happens by itself.
 func (s *site) until(what string, ok func() bool) {
 	s.Helper()
-	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if ok() {
 			return
 		}

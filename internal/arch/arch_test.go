@@ -132,7 +132,7 @@ var allowed = map[string][]string{
 	"internal/clickhousetest": {"internal/proc", "internal/servertest"},
 	"internal/mariadbtest":    {"internal/proc", "internal/servertest"},
 
-	// What runs Sluice as a black box, for tests, benchmarks and fault drivers.
+	// What runs Sluice as a black box, for the demo, tests, benchmarks and fault drivers.
 	"internal/proc":             {},
 	"internal/netfault":         {"internal/proc"},
 	"internal/cluster":          {"internal/proc"},

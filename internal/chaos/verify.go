@@ -154,7 +154,7 @@ func descends(p proc.Process, pid int) bool {
 }
 
 // orphanTime is how long a plugin may take to notice that its host is gone.
-const orphanTime = 10 * time.Second
+const orphanTime = 30 * time.Second
 
 func judgeOrphans(r *Report, ours func(proc.Process) bool, patience time.Duration) {
 	deadline := time.Now().Add(patience)

@@ -64,11 +64,11 @@ routes:
 		t.Fatalf("the list filtered by the event's id shows %q, want only %q", links, wanted)
 	}
 	screenshot(t, ctx, "list")
-	await := chromedp.WithPollingInterval(50 * time.Millisecond)
+	await := []chromedp.PollOption{chromedp.WithPollingInterval(50 * time.Millisecond), chromedp.WithPollingTimeout(2 * time.Minute)}
 	if err := chromedp.Do(ctx, chromedp.Click(`table a[href*="event-wanted"]`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.querySelector("[data-testid=user-metadata-tab]") != null && document.body.innerText.includes(`+strconv.Quote(wanted)+`)`, await)); err != nil {
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.querySelector("[data-testid=user-metadata-tab]") != null && document.body.innerText.includes(`+strconv.Quote(wanted)+`)`, await...)); err != nil {
 		t.Fatalf("the page of the workflow: %v", err)
 	}
 	screenshot(t, ctx, "workflow")
@@ -80,7 +80,7 @@ routes:
 		const page = document.querySelector("#user-metadata-current-details")?.contentDocument;
 		const rows = Array.from(page?.querySelectorAll("tr") ?? []);
 		return rows.length > 0 && rows.map(r => Array.from(r.cells).map(c => c.textContent));
-	})()`, await))
+	})()`, await...))
 	if err != nil {
 		t.Fatalf("the details show no table: %v", err)
 	}
@@ -106,6 +106,7 @@ func openBrowser(t *testing.T) context.Context {
 	ctx, cancel = chromedp.NewExecAllocator(ctx,
 		chromedp.Headless, chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1400, 1000),
+		chromedp.WSURLReadTimeout(2*time.Minute),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true),

@@ -19,7 +19,7 @@ func children(pid int) []proc.Process {
 func gone(t *testing.T, list []proc.Process) {
 	t.Helper()
 	for _, p := range list {
-		eventually(t, 10*time.Second, fmt.Sprintf("%v to end with its server", p), func() bool {
+		eventually(t, 30*time.Second, fmt.Sprintf("%v to end with its server", p), func() bool {
 			now, ok := proc.Find(p.PID)
 			return !ok || now.Program != p.Program
 		})

@@ -65,7 +65,7 @@ func TestTemporalAway(t *testing.T) {
 	s.awaitReady()
 	s.nothingDead(s.drained())
 
-	// The outage: from a third of the events on, for the second third.
+	// The outage: from a third of the events on, for a quarter of them.
 	total := countEvents(sb, sandbox.PhaseIncremental, sandbox.PhaseFull)
 	mu.Lock()
 	acknowledged = 0
@@ -74,16 +74,13 @@ func TestTemporalAway(t *testing.T) {
 	eventually(t, time.Minute, "a third of the events", func() bool { return count() > total/3 })
 	cluster.kill()
 	killed := count()
-	eventually(t, time.Minute, "two thirds of the events", func() bool { return count() > 2*total/3 })
+	eventually(t, time.Minute, "events without Temporal", func() bool { return count() >= killed+total/4 })
 	status, err := s.client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if status.Backlog.Events == 0 {
 		t.Errorf("nothing waits while Temporal is away: %+v", status.Backlog)
-	}
-	if during := count() - killed; during < total/4 {
-		t.Errorf("%d of %d events were acknowledged while Temporal was away", during, total)
 	}
 	cluster.up()
 	report := show.wait()

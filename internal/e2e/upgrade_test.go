@@ -45,7 +45,7 @@ func TestRollingUpgrade(t *testing.T) {
 	a.run("destinations", "pause", "pg")
 
 	o := tireless(seedOf(t, 11), 1000)
-	o.Rate = 12
+	o.Rate = 8
 	acknowledged := counted(&o)
 	sb := sandbox.New(o)
 	show := perform(t, sb, target, sandbox.PhaseInitial, sandbox.PhaseIncremental)

@@ -37,6 +37,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.WindowSize(1400, 1400),
+		chromedp.WSURLReadTimeout(2 * time.Minute),
 		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
@@ -67,11 +68,11 @@ func TestBrowserShowsWorkflowAndItsDetails(t *testing.T) {
 		t.Fatalf("open %s: %v", page, err)
 	}
 	// The UI finds the run by itself; its tab then has the whole address.
-	await := chromedp.WithPollingInterval(50 * time.Millisecond)
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.body.innerText.includes(`+strconv.Quote(id)+`)`, await)); err != nil {
+	await := []chromedp.PollOption{chromedp.WithPollingInterval(50 * time.Millisecond), chromedp.WithPollingTimeout(2 * time.Minute)}
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.body.innerText.includes(`+strconv.Quote(id)+`)`, await...)); err != nil {
 		t.Fatalf("the page of the workflow does not show its id: %v", err)
 	}
-	tab, err := chromedp.Run(ctx, chromedp.Poll[string](`document.querySelector("[data-testid=user-metadata-tab]")?.href`, await))
+	tab, err := chromedp.Run(ctx, chromedp.Poll[string](`document.querySelector("[data-testid=user-metadata-tab]")?.href`, await...))
 	if err != nil {
 		t.Fatalf("the page of the workflow has no tab for its details: %v", err)
 	}
@@ -85,7 +86,7 @@ func TestBrowserShowsWorkflowAndItsDetails(t *testing.T) {
 		const rows = Array.from(page?.querySelectorAll("tr") ?? []);
 		return rows.length > 0 && rows.map(r => Array.from(r.cells).map(c => c.textContent));
 	})()`
-	got, err := chromedp.Run(ctx, chromedp.Poll[[][]string](rows, await))
+	got, err := chromedp.Run(ctx, chromedp.Poll[[][]string](rows, await...))
 	if err != nil {
 		t.Fatalf("the details show no table: %v", err)
 	}

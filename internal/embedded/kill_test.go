@@ -86,12 +86,12 @@ func TestSurvivesKill(t *testing.T) {
 	// Starts keep coming while the server dies.
 	var confirmed atomic.Int64
 	over := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	go func() {
 		defer close(over)
 		for i := range 10_000 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: fmt.Sprint("w", i), TaskQueue: "q"}, waits, fmt.Sprint(i))
-			cancel()
 			if err != nil {
 				return
 			}
@@ -103,6 +103,7 @@ func TestSurvivesKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
+	cancel()
 	<-over
 	w.Stop()
 	c.Close()

@@ -1,5 +1,6 @@
-// Package netfault lets the connection between two programs go wrong, for tests
-// and fault drivers.
+// Package netfault lets the connection between two programs go wrong, for the
+// chaos suite and the tests of plugins. It is a TCP proxy in the caller's process:
+// it does not know what the bytes mean, and UDP does not pass it.
 package netfault
 
 import (

@@ -22,8 +22,9 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 	}
 	defer w.Close()
 	address := w.Address()
-	get := func() error {
-		c := http.Client{Timeout: 300 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+	const well, soon = 20 * time.Second, 300 * time.Millisecond
+	get := func(patience time.Duration) error {
+		c := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 		res, err := c.Get("http://" + w.Address())
 		if err != nil {
 			return err
@@ -32,20 +33,20 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 		_, err = io.Copy(io.Discard, res.Body)
 		return err
 	}
-	if err := get(); err != nil {
+	if err := get(well); err != nil {
 		t.Fatal(err)
 	}
 	for how, amount := range map[string]int64{"down": 0, "timeout": 100, "reset_peer": 0, "limit_data": 50, "latency": 5000} {
 		if err := w.Suffer(how, amount); err != nil {
 			t.Fatal(err)
 		}
-		if err := get(); err == nil {
+		if err := get(soon); err == nil {
 			t.Errorf("%s: the answer came whole and in time", how)
 		}
 		if err := w.Heal(); err != nil {
 			t.Fatal(err)
 		}
-		if err := get(); err != nil {
+		if err := get(well); err != nil {
 			t.Errorf("%s: healed, and %v", how, err)
 		}
 	}

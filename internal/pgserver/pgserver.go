@@ -104,7 +104,7 @@ func (s *Server) boot(ctx context.Context, initdb string, o Options) error {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "shared_buffers=64MB")
 	}
 	settings = append(settings, o.Settings...)
-	// The port is free when asked for; another process may still be faster.
+	// The port is free when asked for; a process that claims none may still be faster.
 	for range 3 {
 		address, err := proc.FreePorts(1)
 		if err != nil {

@@ -31,7 +31,7 @@ func shell(t *testing.T, script string) *proc.Child {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -61,11 +61,12 @@ func TestAChildCanBeStartedAgain(t *testing.T) {
 func TestStop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		script string
+		within time.Duration
 		wrong  string // in the error; empty: none
 	}{
-		"well":   {`trap "exit 0" TERM; echo up; while :; do sleep 0.01; done`, ""},
-		"badly":  {`trap "exit 3" TERM; echo up; while :; do sleep 0.01; done`, "exit status 3"},
-		"by far": {`trap "" TERM; echo up; while :; do sleep 0.01; done`, "did not stop within"},
+		"well":   {`trap "exit 0" TERM; echo up; while :; do sleep 0.01; done`, 20 * time.Second, ""},
+		"badly":  {`trap "exit 3" TERM; echo up; while :; do sleep 0.01; done`, 20 * time.Second, "exit status 3"},
+		"by far": {`trap "" TERM; echo up; while :; do sleep 0.01; done`, 500 * time.Millisecond, "did not stop within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := shell(t, tt.script)
@@ -73,7 +74,7 @@ func TestStop(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "the trap", func() bool { return c.LogTail(1) == "up" })
-			err := c.Stop(500 * time.Millisecond)
+			err := c.Stop(tt.within)
 			if (err == nil) != (tt.wrong == "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
 				t.Errorf("error %v, want %q", err, tt.wrong)
 			}

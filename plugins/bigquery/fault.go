@@ -63,7 +63,8 @@ var words = []struct {
 	{"maximum length", sqlcore.Bad},
 }
 
-// waits are how long a warehouse that asks to wait is left alone: it does not say.
+// waits are how long a warehouse that asks to wait is left alone where it does
+// not say.
 var waits = map[string]time.Duration{"quotaExceeded": 10 * time.Minute}
 
 const shortWait = 30 * time.Second

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	fake "github.com/sluicehq/sluice/internal/fake/bigquery"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/internal/sqlcore"
+	"google.golang.org/api/googleapi"
 )
 
 func TestFault(t *testing.T) {
@@ -33,6 +35,13 @@ func TestFault(t *testing.T) {
 	} {
 		if got := (&database{}).Fault(fmt.Errorf("x: %w", &bigquery.Error{Reason: "invalidQuery", Message: message})); got.Kind != want || got.Code != "invalidQuery" {
 			t.Errorf("%s: got %+v, want %v", message, got, want)
+		}
+	}
+	later := time.Now().Add(20 * time.Hour).UTC().Truncate(time.Second)
+	for status, code := range map[int]string{http.StatusTooManyRequests: "rateLimitExceeded", http.StatusServiceUnavailable: "HTTP_503"} {
+		err := &googleapi.Error{Code: status, Header: http.Header{"Retry-After": {later.Format(http.TimeFormat)}}}
+		if got, want := (&database{}).Fault(err), (sqlcore.Fault{Kind: sqlcore.Busy, Code: code, Until: later}); got != want {
+			t.Errorf("%d: got %+v, want %+v", status, got, want)
 		}
 	}
 	if got := (&database{}).Fault(&bigquery.Error{Reason: "backendError"}); got != (sqlcore.Fault{Code: "backendError"}) {

@@ -24,7 +24,7 @@ func TestCrashInMidCall(t *testing.T) {
 	for object, cause := range map[string]string{"crash": "exit status 3", "killed": "signal: killed"} {
 		t.Run(object, func(t *testing.T) {
 			t.Parallel()
-			h := mustStart(t, host.Options{MinPause: 500 * time.Millisecond}, host.Spec{})
+			h := mustStart(t, host.Options{MinPause: 3 * time.Second}, host.Spec{})
 			before := h.Status()[0].PID
 
 			_, err := h.Write(t.Context(), "d", batch(object, 1))
@@ -35,7 +35,7 @@ func TestCrashInMidCall(t *testing.T) {
 			eventually(t, "pause", func() bool { return h.Status()[0].State == host.StateRestarting })
 			_, err = h.Write(t.Context(), "d", batch("invoices", 1))
 			f, ok := errors.AsType[*destination.Failure](err)
-			if !ok || f.Kind != destination.Throttled || time.Until(f.Until) > 500*time.Millisecond {
+			if !ok || f.Kind != destination.Throttled || time.Until(f.Until) > 3*time.Second {
 				t.Errorf("in the pause: %v", err)
 			}
 			// It comes back by itself.
@@ -190,7 +190,7 @@ func TestChangedFileIsNotStarted(t *testing.T) {
 	if err := os.WriteFile(path, self, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h := mustStart(t, host.Options{Dirs: []string{dir}, MinPause: 50 * time.Millisecond}, host.Spec{})
+	h := mustStart(t, host.Options{Dirs: []string{dir}, MinPause: 3 * time.Second}, host.Spec{})
 	if err := syscall.Kill(h.Status()[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func TestSlowWritesGetOn(t *testing.T) {
 		for i := range b.Records {
 			b.Records[i].Version++
 		}
-		results := writeFor(t, d, 2*time.Second, b)
+		results := writeFor(t, d, 10*time.Second, b)
 		want(t, results[:200], delivered)
 		want(t, results[200:], again)
 	})

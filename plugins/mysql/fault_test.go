@@ -234,6 +234,9 @@ func TestServerIsKilled(t *testing.T) {
 				killer = time.AfterFunc(50*time.Millisecond, func() { server.Crash(t); close(crashed) })
 			}
 		}
+		if killer == nil {
+			t.Fatal("the first write of the round was not taken")
+		}
 		<-crashed
 		server.Start(t)
 	}

@@ -107,6 +107,9 @@ func (c *client) send(ctx context.Context, g *grant, method, path, contentType s
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	if err := httpanswer.Overdue(ctx); err != nil {
+		return answer{}, noAnswer(ctx, err, &c.options)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return answer{}, noAnswer(ctx, err, &c.options)

@@ -306,9 +306,10 @@ func TestBulkJobs(t *testing.T) {
 }
 
 func TestABulkJobThatTakesTooLongIsAborted(t *testing.T) {
+	t.Parallel()
 	org, d := open(t, fake.Options{}, map[string]any{"bulk_threshold": 1})
 	org.StickJobs(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	results, err := d.Write(ctx, numbered(3))
 	if err != nil || results[0].Kind != destination.Retry || results[0].Code != httpanswer.CodeTimeout {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 )
 
 func TestFault(t *testing.T) {
+	tomorrow := time.Now().Add(20 * time.Hour).UTC().Truncate(time.Second)
 	for name, tt := range map[string]struct {
 		err  error
 		want sqlcore.Fault
@@ -27,6 +29,7 @@ func TestFault(t *testing.T) {
 		"used by a policy":   {&apiError{status: 422, code: "000002", message: "Cannot drop column 'X' which is used"}, sqlcore.Fault{Kind: sqlcore.Refused, Code: "000002"}},
 		"timeout":            {&apiError{status: 408}, sqlcore.Fault{Code: "HTTP_408"}},
 		"503":                {&apiError{status: 503}, sqlcore.Fault{Code: "HTTP_503"}},
+		"503 with a date":    {&apiError{status: 503, retryAfter: tomorrow.Format(http.TimeFormat)}, sqlcore.Fault{Kind: sqlcore.Busy, Code: "HTTP_503", Until: tomorrow}},
 		"no such account":    {&apiError{status: 404}, sqlcore.Fault{Kind: sqlcore.Setup, Code: "HTTP_404"}},
 		"connection":         {errors.New("EOF"), sqlcore.Fault{Code: "CONNECTION"}},
 	} {

@@ -73,6 +73,9 @@ func (c *client) post(ctx context.Context, id string, body []byte) destination.R
 		req.Header["Idempotency-Key"] = []string{}
 	}
 	c.sign(req.Header, id, body)
+	if err := httpanswer.Overdue(ctx); err != nil {
+		return resultOfError(ctx, err, c.options.redact)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return resultOfError(ctx, err, c.options.redact)

@@ -221,6 +221,7 @@ func TestAThrottleEndsTheWrite(t *testing.T) {
 }
 
 func TestAHangingRecordDelaysNoOther(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	e := newEndpoint(t, func(_ http.ResponseWriter, r *http.Request, body string) {
 		if strings.Contains(body, `"hang"`) {
@@ -231,7 +232,7 @@ func TestAHangingRecordDelaysNoOther(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { close(release) })
-	d := open(t, map[string]any{"url": e.URL, "timeout": "200ms", "concurrency": 2})
+	d := open(t, map[string]any{"url": e.URL, "timeout": "3s", "concurrency": 2})
 	rs := []destination.Record{upsert("0", 1, `{"hang":1}`)}
 	for i := range 20 {
 		rs = append(rs, upsert(fmt.Sprint(i+1), 1, `{}`))
@@ -292,13 +293,14 @@ func TestCancellationIsPrompt(t *testing.T) {
 }
 
 func TestDeadlineLeavesTimeForTheAnswer(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t, func(_ http.ResponseWriter, r *http.Request, body string) {
 		if strings.Contains(body, `"hang"`) {
 			<-r.Context().Done()
 		}
 	})
 	d := open(t, map[string]any{"url": e.URL, "concurrency": 1})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // a tenth is for the answer
 	defer cancel()
 	results, err := d.Write(ctx, batch(destination.ModeRecords, upsert("1", 1, `{}`), upsert("2", 1, `{"hang":1}`)))
 	if ctx.Err() != nil || err != nil || results[0].Kind != destination.Delivered || results[1].Kind != destination.Retry {

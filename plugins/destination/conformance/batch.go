@@ -13,6 +13,9 @@ import (
 // patience is how long a cancelled Write may still take.
 const patience = time.Second
 
+// tries is how often a cancellation may be tried before it counts as late.
+const tries = 3
+
 func batchAtLimit(t T, s *suite) {
 	d := s.start(t)
 	n := s.limit()
@@ -96,23 +99,42 @@ func cancelled(t T, s *suite) {
 	d := s.start(t)
 	batch := numbered(s.limit())
 	for name, pause := range map[string]time.Duration{"before": 0, "at once": time.Microsecond, "soon": 5 * time.Millisecond} {
-		ctx, cancel := context.WithCancel(t.Context())
-		if pause == 0 {
-			cancel()
-		} else {
-			time.AfterFunc(pause, cancel)
-		}
-		begun := time.Now()
-		results, err := d.Write(ctx, batch)
-		took := time.Since(begun) - pause
-		cancel()
-		if err == nil && len(results) != len(batch.Records) {
-			t.Errorf("cancelled %s: no error and %d results", name, len(results))
-		}
-		if ctx.Err() != nil && err != nil && took > patience {
-			t.Errorf("cancelled %s: returned after %v, want within %v", name, took, patience)
+		// A machine that is busy may be late, but not every time.
+		for try := 1; ; try++ {
+			took, err := cancelledAfter(t, d, batch, pause)
+			if err == nil || took <= patience {
+				break
+			}
+			if try == tries {
+				t.Errorf("cancelled %s: returned after %v, want within %v", name, took, patience)
+				break
+			}
 		}
 	}
 	deliver(t, d, batch)
 	s.wantLiving(t, len(batch.Records))
+}
+
+// cancelledAfter writes, cancels that after a pause, and says how long after the
+// cancellation it returned what.
+func cancelledAfter(t T, d destination.Destination, batch destination.Batch, pause time.Duration) (took time.Duration, err error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	at := make(chan time.Time, 1)
+	end := func() { at <- time.Now(); cancel() }
+	var timer *time.Timer
+	if pause == 0 {
+		end()
+	} else {
+		timer = time.AfterFunc(pause, end)
+	}
+	results, err := d.Write(ctx, batch)
+	returned := time.Now()
+	if err == nil && len(results) != len(batch.Records) {
+		t.Errorf("cancelled after %v: no error and %d results", pause, len(results))
+	}
+	if timer != nil && timer.Stop() {
+		return 0, err // it was not cancelled
+	}
+	return returned.Sub(<-at), err
 }

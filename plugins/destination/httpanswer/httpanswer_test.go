@@ -43,6 +43,24 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// still is a context whose timer has not rung.
+type still struct{ context.Context }
+
+func (still) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+func TestOverdue(t *testing.T) {
+	later, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"no deadline": context.Background(), "later": later} {
+		if err := httpanswer.Overdue(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := httpanswer.Overdue(still{later}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a timer that has not rung: %v", err)
+	}
+}
+
 func TestLost(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

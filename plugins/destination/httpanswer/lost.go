@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sluicehq/sluice/plugins/destination"
 )
@@ -34,6 +35,16 @@ func Lost(ctx context.Context, err error) destination.Result {
 		return destination.Result{Kind: destination.Retry, Code: CodeCancelled, Message: "the write was cancelled before the answer"}
 	}
 	return destination.Result{Kind: destination.Retry, Code: Code(err), Message: "no answer: " + err.Error()}
+}
+
+// Overdue returns an error if the deadline of ctx is over, also where its timer
+// has not rung yet: a process that stood still would send first. Call it right
+// before a request that writes.
+func Overdue(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // WithoutURL takes an error out of a url.Error, which would quote the URL.

@@ -61,6 +61,7 @@ func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(MaxMessageBytes),
 		grpc.MaxSendMsgSize(MaxMessageBytes),
+		grpc.ChainUnaryInterceptor(obeyDeadline),
 	}
 }
 
@@ -74,6 +75,7 @@ func DialOptions() []grpc.DialOption {
 		// A call that got lost is the caller's to repeat: only it knows whether
 		// the batch is still the right one.
 		grpc.WithDisableRetry(),
+		grpc.WithChainUnaryInterceptor(tellDeadline),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/plugins/internal/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
 	"pgregory.net/rapid"
 )
@@ -310,6 +312,29 @@ func TestCancellationIsTheCallers(t *testing.T) {
 	cancel2(cause)
 	if _, err := c.Write(ctx2, destination.Batch{}); !errors.Is(err, cause) {
 		t.Errorf("cancel: %v", err)
+	}
+}
+
+// A plugin that stood still reads calls whose time is over, and gRPC gives them
+// the whole of it once more.
+func TestCallIsReadTooLate(t *testing.T) {
+	at := func(d time.Duration) context.Context {
+		return metadata.AppendToOutgoingContext(t.Context(), "sluice-deadline", strconv.FormatInt(time.Now().Add(d).UnixMilli(), 10))
+	}
+	f := &fake{}
+	c := dial(t, f)
+	if _, err := c.Write(at(-time.Second), destination.Batch{Object: "late"}); err == nil || errors.Is(err, wire.ErrUnavailable) {
+		t.Errorf("late: %v", err)
+	}
+	if f.batch.Object != "" {
+		t.Error("a call was made after its deadline")
+	}
+	if _, err := c.Write(at(time.Hour), destination.Batch{Object: "in time"}); err != nil || f.batch.Object != "in time" {
+		t.Errorf("in time: %v", err)
+	}
+	f.block = true
+	if _, err := c.Write(at(50*time.Millisecond), destination.Batch{}); err == nil {
+		t.Error("a call went on after its deadline")
 	}
 }
 

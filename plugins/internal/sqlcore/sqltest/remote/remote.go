@@ -1,4 +1,6 @@
-// Package remote is for the tests of destinations whose database is a server.
+// Package remote puts the database server of a test behind a wire that can fail,
+// so that the conformance suite of a SQL destination can cut it off or let it
+// hang. It starts no servers, and has no faults of the database itself.
 package remote
 
 import (
