@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -28,15 +29,22 @@ type options struct {
 // their turn only if we let go of it.
 type file struct {
 	options
-	turn chan struct{} // of one: DuckDB would let two writers of one row fail
+	turn chan struct{} // of one
 
 	// Whoever has the turn may touch these.
 	pool  *sql.DB // nil while the file is closed
 	timer *time.Timer
 }
 
+// turns has one turn for each path. DuckDB opens a file only once per process and
+// would let two writers of one row fail. Worse, a table that one transaction
+// alters while others commit rows to it may get its rows mixed up, or crash the
+// process (seen with DuckDB 1.5.6).
+var turns sync.Map
+
 func newFile(o options) *file {
-	return &file{options: o, turn: make(chan struct{}, 1)}
+	turn, _ := turns.LoadOrStore(o.path, make(chan struct{}, 1))
+	return &file{options: o, turn: turn.(chan struct{})}
 }
 
 // use calls f with the open file.
