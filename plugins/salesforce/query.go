@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -96,7 +98,7 @@ func (w *writing) ask(ctx context.Context, questions []question) ([]answer, *des
 	path := func(q question) string { return "query?q=" + url.QueryEscape(q.soql) }
 	if len(questions) == 1 {
 		a, f := w.client.call(ctx, http.MethodGet, path(questions[0]), "", nil)
-		return []answer{a}, f
+		return []answer{a}, w.ofNames(f)
 	}
 	type part struct {
 		Method    string `json:"method"`
@@ -168,10 +170,26 @@ func (w *writing) soql(items []*item) (text string, n int) {
 	return b.String() + ")", n
 }
 
+// ofNames takes a query that is refused for a name in it for what it is: nothing
+// of the records is to blame, and none can be written until the field is there.
+func (w *writing) ofNames(f *destination.Failure) *destination.Failure {
+	if f == nil || f.Kind != destination.Rejected || !slices.Contains(ofSchema, f.Code) {
+		return f
+	}
+	names := w.external
+	if field := w.client.options.VersionField; field != "" {
+		names += " and the version_field " + field
+	}
+	return &destination.Failure{
+		Kind: destination.Misconfigured, Code: f.Code,
+		Err: fmt.Errorf("%w: does %s have %s, and may this user read it?", f.Err, w.object, names),
+	}
+}
+
 // found reads the answer to a query.
 func (w *writing) found(a answer) (map[string][]found, *destination.Failure) {
 	if a.status < 200 || a.status > 299 {
-		return nil, w.client.failureOf(a)
+		return nil, w.ofNames(w.client.failureOf(a))
 	}
 	var page struct {
 		Done    bool                         `json:"done"`

@@ -53,15 +53,22 @@ func TestLookUpsShareRequests(t *testing.T) {
 	}
 }
 
-func TestLookUpThatFailsWritesNothing(t *testing.T) {
-	org, d := open(t, fake.Options{}, map[string]any{"version_field": "No_Such_Field__c"})
-	for i, r := range write(t, d, long(600)) {
-		if r.Kind == destination.Delivered || r.Code != "INVALID_FIELD" {
-			t.Fatalf("record %d: %+v", i, r)
+// A field that is not there is a fault of the settings: no record is given up for
+// it, with one query or with several.
+func TestLookUpByAFieldThatIsNotThere(t *testing.T) {
+	for _, n := range []int{3, 600} {
+		org, d := open(t, fake.Options{}, map[string]any{"version_field": "No_Such_Field__c"})
+		for i, r := range write(t, d, long(n)) {
+			if r.Kind != destination.Misconfigured || r.Code != "INVALID_FIELD" || !strings.Contains(r.Message, "version_field") {
+				t.Fatalf("record %d of %d: %+v", i, n, r)
+			}
 		}
-	}
-	if n := len(org.Records("Account")); n != 0 {
-		t.Errorf("%d records", n)
+		if asked := len(org.Requests()); asked != 1 {
+			t.Errorf("%d requests, want one question", asked)
+		}
+		if n := len(org.Records("Account")); n != 0 {
+			t.Errorf("%d records", n)
+		}
 	}
 }
 
