@@ -13,21 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/internal/app"
 	"github.com/sluicehq/sluice/internal/endpoint/admin"
+	"github.com/sluicehq/sluice/internal/leaktest"
 	"github.com/sluicehq/sluice/plugins/host/hosttest"
 )
-
-// leftByTemporal ends on its own after a while: Temporal does not wait for it.
-var leftByTemporal = []goleak.Option{
-	goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
-	goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
-	goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"),
-	goleak.IgnoreAnyFunction("database/sql.(*DB).connectionCleaner"),
-}
 
 // buildFile builds the file plugin once for all tests.
 func buildFile(t *testing.T) (dir string) {
@@ -144,7 +135,7 @@ func (s *site) delivered(a *app.App, n int64) {
 
 func TestStartsAndStopsClean(t *testing.T) {
 	plugins := buildFile(t)
-	before := goleak.IgnoreCurrent()
+	before := leaktest.Before()
 	s := newSite(t)
 	a := s.app(toFile(plugins))
 	stop := run(t, a)
@@ -160,7 +151,7 @@ func TestStartsAndStopsClean(t *testing.T) {
 		t.Error("the endpoint still listens")
 	}
 	http.DefaultClient.CloseIdleConnections()
-	goleak.VerifyNone(t, append(leftByTemporal, before)...)
+	leaktest.Verify(t, append(leaktest.LeftByTemporal, before)...)
 	if strings.Contains(s.log.String(), "level=ERROR") {
 		t.Errorf("the log has errors:\n%s", s.log)
 	}

@@ -128,6 +128,7 @@ var allowed = map[string][]string{
 	"internal/docs":           {},
 	"internal/e2e":            {},
 	"internal/pgtest":         {"internal/pgserver"},
+	"internal/leaktest":       {},
 	"internal/servertest":     {"internal/proc"},
 	"internal/clickhousetest": {"internal/proc", "internal/servertest"},
 	"internal/mariadbtest":    {"internal/proc", "internal/servertest"},

@@ -9,20 +9,11 @@ import (
 	"testing"
 
 	"go.temporal.io/sdk/worker"
-	"go.uber.org/goleak"
+
+	"github.com/sluicehq/sluice/internal/leaktest"
 )
 
 const childLeak = "EMBEDDED_TEST_CHILD_LEAK"
-
-// What Temporal leaves behind and offers no way to end: it does not close the
-// gRPC connections between its services (nine of them), nor its two SQLite
-// pools, which close their connections by themselves after some minutes.
-var leftByTemporal = []goleak.Option{
-	goleak.IgnoreAnyFunction("google.golang.org/grpc/internal/grpcsync.(*CallbackSerializer).run"),
-	goleak.IgnoreAnyFunction("google.golang.org/grpc.(*addrConn).resetTransportAndUnlock"),
-	goleak.IgnoreAnyFunction("database/sql.(*DB).connectionOpener"),
-	goleak.IgnoreAnyFunction("database/sql.(*DB).connectionCleaner"),
-}
 
 // Nothing of ours is left behind. It runs in a process of its own, where no
 // other test has a server.
@@ -36,7 +27,7 @@ func TestStopLeavesNoGoroutine(t *testing.T) {
 		}
 		return
 	}
-	before := goleak.IgnoreCurrent()
+	before := leaktest.Before()
 	s, err := Start(t.Context(), Options{Dir: t.TempDir(), Listen: "127.0.0.1:0", UI: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -46,5 +37,5 @@ func TestStopLeavesNoGoroutine(t *testing.T) {
 	w.Stop()
 	c.Close()
 	stop(t, s)
-	goleak.VerifyNone(t, append(leftByTemporal, before)...)
+	leaktest.Verify(t, append(leaktest.LeftByTemporal, before)...)
 }

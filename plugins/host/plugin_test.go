@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-plugin"
+	"github.com/sluicehq/sluice/internal/leaktest"
 	"github.com/sluicehq/sluice/plugins/destination"
 	"github.com/sluicehq/sluice/plugins/destination/serve"
 	"github.com/sluicehq/sluice/plugins/host"
 	"github.com/sluicehq/sluice/plugins/internal/wire"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 )
 
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(handshake.MagicCookieKey) == handshake.MagicCookieValue:
 		serve.Main(&testPlugin{})
 	default:
-		goleak.VerifyTestMain(m)
+		leaktest.Main(m)
 	}
 }
 

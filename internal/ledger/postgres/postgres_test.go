@@ -2,12 +2,10 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/sluicehq/sluice/internal/leaktest"
 	"github.com/sluicehq/sluice/internal/ledger"
 	"github.com/sluicehq/sluice/internal/ledger/ledgertest"
 	"github.com/sluicehq/sluice/internal/ledger/postgres"
@@ -19,14 +17,7 @@ func TestMain(m *testing.M) {
 		crashChild(url)
 		return
 	}
-	code := pgtest.Run(m)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	leaktest.Exit(pgtest.Run(m))
 }
 
 func open(t testing.TB, o postgres.Options) *postgres.Ledger {
