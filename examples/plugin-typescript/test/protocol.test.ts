@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
+import { Metadata, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import { z } from 'zod';
 import { Calls } from '../src/sluice/calls.js';
 import * as pb from '../src/sluice/generated/destination.js';
@@ -13,9 +13,10 @@ interface Answer<A> { error: Parameters<sendUnaryData<A>>[0]; value: A | null | 
 /** Calls a method as gRPC does; cancel gets what cancels the call. */
 function call<Q, A>(
   method: (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => void, request: Q, cancel: (f: () => void) => void = () => {},
+  metadata = new Metadata(),
 ): Promise<Answer<A>> {
   return new Promise((resolve) => {
-    const fake = { request, on: (_event: string, f: () => void) => cancel(f) };
+    const fake = { request, metadata, on: (_event: string, f: () => void) => cancel(f) };
     method(fake as unknown as ServerUnaryCall<Q, A>, (error, value) => resolve({ error, value }));
   });
 }
@@ -127,6 +128,18 @@ test('a cancelled call aborts its signal', async () => {
   const running = call(calls.service.write, { batch }, (f) => { cancel = f; });
   cancel();
   assert.equal((await running).error?.details, 'over');
+});
+
+test('a call that is read after its deadline is not made', async () => {
+  let writes = 0;
+  const calls = await configured({ write: async () => { writes++; return []; } });
+  for (const [left, code] of [[-1, status.ABORTED], [60_000, undefined]] as const) {
+    const metadata = new Metadata();
+    metadata.set('sluice-deadline', String(Date.now() + left));
+    const { error } = await call(calls.service.write, { batch }, () => {}, metadata);
+    assert.equal(error?.code, code);
+  }
+  assert.equal(writes, 1);
 });
 
 test('settings are read strictly and never quoted', () => {

@@ -70,6 +70,10 @@ export class Calls<S> {
       answer(toStatus(new Error('the plugin is stopping')));
       return;
     }
+    if (isOver(call)) {
+      answer({ code: status.ABORTED, details: 'the call was read after its deadline' });
+      return;
+    }
     const abort = new AbortController();
     call.on('cancelled', () => abort.abort());
     const done = f(abort.signal).then(
@@ -87,6 +91,15 @@ export class Calls<S> {
     const close = this.connection?.close?.();
     if (close !== undefined && !(await within(5_000, close))) throw new Error('close: it takes too long');
   }
+}
+
+/**
+ * A process that stood still reads calls whose caller has given up: others may have
+ * written something newer meanwhile. gRPC's own timeout begins only now.
+ */
+function isOver(call: ServerUnaryCall<unknown, unknown>): boolean {
+  const [end] = call.metadata.get('sluice-deadline'); // in milliseconds since 1970
+  return end !== undefined && Date.now() >= Number(end);
 }
 
 const unsupported = new Error('the plugin does not support this');
