@@ -82,7 +82,7 @@ func serveFake(t *testing.T, h http.Handler) (*answers, string) {
 // that is dropped without a word, tokens that expire, row locks, and one record
 // that is refused for good. All else must be there in the end.
 func TestWarehouseAndCRMs(t *testing.T) {
-	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 36000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
+	sb := sandbox.New(sandbox.Options{Seed: 11, Records: 44000, Faults: sandbox.Faults, RetryBase: 50 * time.Millisecond})
 	refused := aPayment(t, sb)
 	refusedKey := said{Record: refused}.key(refused.Model, refused.PlatformID)
 
@@ -113,13 +113,13 @@ func TestWarehouseAndCRMs(t *testing.T) {
         - {from: deals, property: rootfi_contact_key, to: companies, to_property: rootfi_key}
         - {from: payments, property: rootfi_invoice_key, to: deals, to_property: rootfi_key}
     concurrency: 1
-    batch_wait: 20s
+    batch_wait: 30s
     retry: {initial_interval: 100ms, max_interval: 2s}
   salesforce:
     plugin: salesforce
     config: {login_url: %q, client_id: client, client_secret: secret, version_field: RootFi_Version__c}
     concurrency: 1
-    batch_wait: 20s
+    batch_wait: 30s
     retry: {initial_interval: 100ms, max_interval: 2s}
 routes:
   - name: warehouse
@@ -159,7 +159,7 @@ routes:
 		}
 	}
 	// What comes now and then need not wait so long.
-	s.configure("batch_wait: 20s", "batch_wait: 1s")
+	s.configure("batch_wait: 30s", "batch_wait: 1s")
 	perform(t, sb, s.target(), sandbox.PhaseIncremental, sandbox.PhaseFull).wait()
 	s.drained()
 	letters := deadLetters(t, s)

@@ -93,7 +93,7 @@ func (s *server) target() sandbox.Target {
 // drained waits until nothing waits any more and returns the status.
 func (s *server) drained() admin.Status {
 	s.t.Helper()
-	status, err := demo.Drained(s.t.Context(), s.client, 2*time.Minute)
+	status, err := demo.Drained(s.t.Context(), s.client, 5*time.Minute)
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, s.standing())
 	}
