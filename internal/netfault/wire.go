@@ -5,9 +5,12 @@ package netfault
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -99,5 +102,14 @@ func (w *Wire) Heal() error {
 	defer w.mu.Unlock()
 	w.proxy.Stop()
 	w.proxy = toxiproxy.NewProxy(proxies(), w.proxy.Name, w.proxy.Listen, w.proxy.Upstream)
-	return w.proxy.Start()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := w.proxy.Start()
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return err
+		}
+	}
 }
+
+// patience is how long the port of a closed listener may be in use. A process that
+// this one is just starting has a copy of the socket until it runs its program.
+const patience = 10 * time.Second

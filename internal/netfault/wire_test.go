@@ -4,7 +4,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,5 +55,39 @@ func TestAWireSuffersAndHeals(t *testing.T) {
 	}
 	if w.Address() != address {
 		t.Errorf("the wire moved from %s to %s", address, w.Address())
+	}
+}
+
+// A process that is being started has a copy of the wire's socket for a moment,
+// so that its port is still in use when it heals.
+func TestAWireHealsWhileProcessesAreStarted(t *testing.T) {
+	w, err := netfault.NewWire("test", "127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := exec.Command(os.Args[0], "-test.run=^$").Run(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		if err := w.Heal(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

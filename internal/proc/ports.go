@@ -1,10 +1,12 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"time"
 )
 
 // The range of [FreePorts] is below the one from which the kernel gives outgoing
@@ -40,16 +42,25 @@ func FreePorts(n int) ([]string, error) {
 		if err != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", address)
-		if err != nil {
+		if !refused(address) {
 			_ = claim.Close()
 			continue
-		}
-		if err := l.Close(); err != nil {
-			return nil, err
 		}
 		ports.claims = append(ports.claims, claim)
 		out = append(out, address)
 	}
 	return out, nil
+}
+
+// refused reports whether nobody listens there. To listen for a moment would find
+// that out too, but the port stays in use longer than that where a process is
+// started meanwhile: until it runs its program it has a copy of the socket.
+func refused(address string) bool {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err == nil {
+		_ = c.Close()
+		return false
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return !ok || !timeout.Timeout()
 }
