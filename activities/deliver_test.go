@@ -175,7 +175,7 @@ func TestPoisonRecordIsFoundAndGivenUp(t *testing.T) {
 			if err = b.deliverTo("d", batch.ID, 1); err == nil {
 				break
 			}
-			if strings.Contains(err.Error(), "4711") {
+			if strings.Contains(err.Error(), "value 4711") {
 				t.Fatalf("a value reached Temporal: %v", err)
 			}
 		}

